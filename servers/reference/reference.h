@@ -1,0 +1,103 @@
+/* The reference NBD server: in-process, in threads of its own, or standalone.
+ *
+ * It serves sparse memory disks, speaks the protocol as proto.md has it, and deviates from it only by
+ * the named quirks it is told to have. It shares nothing with the harness but wire/, so that the one
+ * can testify against the other.
+ */
+#ifndef NBDCONFORM_REFERENCE_H
+#define NBDCONFORM_REFERENCE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    REF_FIXED_NEWSTYLE,
+    REF_NEWSTYLE, /* newstyle that is not fixed: NBD_OPT_EXPORT_NAME and nothing else */
+    REF_OLDSTYLE, /* the default export, without a word from the client */
+} RefStyle;
+
+/* One export. All zero but the size: a writable disk called "" without advertised constraints. */
+typedef struct {
+    const char *name;        /* NULL is "" */
+    const char *description; /* for NBD_OPT_LIST and NBD_INFO_DESCRIPTION; NULL: none */
+    const char *canonical;   /* NBD_INFO_NAME where it is not the name asked for; NULL: the name */
+    uint64_t size;           /* bytes, up to 2^63-1 */
+    bool read_only;
+    uint32_t minimum, preferred, maximum; /* size constraints; 0: the default. Any that is not 0
+                                             makes NBD_INFO_BLOCK_SIZE available */
+    bool enforce; /* requests that break the constraints get NBD_EINVAL */
+    bool require; /* clients that did not ask for the constraints get NBD_REP_ERR_BLOCK_SIZE_REQD,
+                     or with NBD_OPT_EXPORT_NAME a hard disconnect */
+    uint16_t withhold; /* transmission flags (SEND_TRIM, …) whose features it does not have */
+} RefExport;
+
+/* Strings and arrays are copied. All zero listens on any port of the loopback interface. */
+typedef struct {
+    const char *socket; /* path of a Unix socket; an old socket there is replaced */
+    const char *host;   /* else a numeric address, IPv4 or IPv6; NULL: 127.0.0.1 */
+    uint16_t port;      /* 0: any that is free */
+    int fd;             /* if > 0 a socket that listens already; taken over */
+
+    const RefExport *exports;
+    size_t export_count;
+    const char *default_export; /* which one the name "" means; NULL: the one called "", if any,
+                                   or, where there is only one, that */
+    RefStyle style;
+    unsigned loops;            /* threads; 0: one */
+    uint64_t memory;           /* bytes that all disks together may fill; 0: half the machine's */
+    const char *const *quirks; /* names, ended by NULL; NULL: none */
+} RefConfig;
+
+typedef struct RefServer RefServer;
+
+#define REF_ERROR ref_error_quark()
+GQuark ref_error_quark(void);
+typedef enum { REF_ERROR_CONFIG, REF_ERROR_LISTEN, REF_ERROR_SYSTEM } RefError;
+
+/* Listens at once: clients may connect from now on, and are served from ref_server_start() on. */
+RefServer *ref_server_new(const RefConfig *config, GError **error);
+
+/* Stops if need be. */
+void ref_server_free(RefServer *server);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RefServer, ref_server_free)
+
+/* Serves in threads of its own, until ref_server_stop(), which drops all connections and joins. A
+ * stopped server still listens, and may be started again. */
+bool ref_server_start(RefServer *server, GError **error);
+void ref_server_stop(RefServer *server);
+
+/* Serves from the calling thread (and more, as configured) until STOP_FD becomes readable or the
+ * server dies of a quirk. */
+bool ref_server_run(RefServer *server, int stop_fd, GError **error);
+
+/* Where it listens: the path, or NULL; the port, or 0; an NBD URI of export NAME (caller frees). */
+const char *ref_server_socket(const RefServer *server);
+uint16_t ref_server_port(const RefServer *server);
+char *ref_server_uri(const RefServer *server, const char *name);
+
+/* Connections open now, and accepted since the start. */
+size_t ref_server_connections(const RefServer *server);
+uint64_t ref_server_accepted(const RefServer *server);
+
+/* True once a quirk has made it "crash": all its connections are gone and it listens no more. */
+bool ref_server_died(const RefServer *server);
+
+/* ---- Quirks ----------------------------------------------------------------------------------- */
+
+/* A named deviation from the protocol. */
+typedef struct {
+    const char *name;        /* "abort-without-ack" */
+    const char *requirement; /* the id of the requirement that it breaks */
+    const char *seen;        /* where it was seen: "xapi X15", or "-" */
+    const char *summary;     /* what it does, one line */
+} RefQuirk;
+
+/* All of them, ordered by chapter. */
+const RefQuirk *ref_quirks(size_t *count);
+
+/* The quirk called NAME; NULL and an error that lists the names near it. */
+const RefQuirk *ref_quirk_find(const char *name, GError **error);
+
+#endif
