@@ -97,7 +97,7 @@ GENERATED_HEADERS := $(GRAMMAR_SOURCES:.c=.h)
 
 # --- Compiling and linking ---------------------------------------------------------------------
 
-.PHONY: all objects unit-tests generated FORCE
+.PHONY: all objects unit-tests generated tools FORCE
 
 all: $(BINARY) ## build ./nbdconform (the default)
 
@@ -142,12 +142,12 @@ $(OUT)/%.o: %.c $(OUT)/flags | $(GENERATED_HEADERS)
 
 # --- Generated sources -------------------------------------------------------------------------
 
-$(GEN)/%.c $(GEN)/%.h: harness/%.y
+$(GEN)/%.c $(GEN)/%.h: harness/%.y | $(OUT)/flags
 	$(call say,BISON,$<)
 	@mkdir -p $(@D)
 	$(Q)bison -Wall $(if $(WERROR),-Werror) --header=$(GEN)/$*.h -o $(GEN)/$*.c $<
 
-$(GEN)/%.c $(GEN)/%.h: harness/%.l
+$(GEN)/%.c $(GEN)/%.h: harness/%.l | $(OUT)/flags
 	$(call say,FLEX,$<)
 	@mkdir -p $(@D)
 	$(Q)flex --header-file=$(GEN)/$*.h -o $(GEN)/$*.c $<
@@ -176,6 +176,13 @@ $(OUT)/flags: TEXT = $(COMPILE) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 $(GEN)/citing.list $(GEN)/cases.list $(OUT)/objects.list $(OUT)/flags: FORCE
 	$(shell mkdir -p $(@D))$(file >$@.new,$(TEXT))
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# The first thing that any build looks at, so the place to say what to do without the packages.
+$(OUT)/flags: tools
+tools:
+	@command -v bison >/dev/null && command -v flex >/dev/null && \
+		pkg-config --exists --print-errors $(LIBRARIES) || \
+		{ echo 'make: packages are missing; on Debian `make setup` installs them' >&2; exit 1; }
 
 # --- Running and testing -----------------------------------------------------------------------
 
