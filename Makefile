@@ -192,7 +192,7 @@ tools:
 # slices are switched off so that ASan sees each block.
 export ASAN_OPTIONS ?= exitcode=99:detect_stack_use_after_return=1
 export UBSAN_OPTIONS ?= exitcode=99:print_stacktrace=1
-export G_SLICE ?= always-malloc
+check unit: export G_SLICE ?= always-malloc
 
 # These targets build in a second make: only after the set-up is there a pkg-config to ask. It
 # shares the job slots of a `make -j` and otherwise takes all processors.
