@@ -1,0 +1,135 @@
+/* Plays one case against a peer, and says what it showed.
+ *
+ * play_compile() checks a scenario once: its verbs, arguments, citations; what it needs of the target.
+ * play_case() plays it, as often as wanted, from any thread. Nothing here knows of other cases, of
+ * schedules or of reports.
+ */
+#ifndef NBDCONFORM_PLAY_H
+#define NBDCONFORM_PLAY_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "requirement/requirement.h"
+#include "scenario/scenario.h"
+#include "session/session.h"
+#include "transport/transport.h"
+
+/* ---- Verdicts --------------------------------------------------------------------------------- */
+
+typedef enum {
+    VERDICT_PASS,
+    VERDICT_WARN,    /* a SHOULD was broken; or a hint (kind "hint"), which --strict leaves alone */
+    VERDICT_FAIL,
+    VERDICT_SKIP,    /* the target lacks what the case needs */
+    VERDICT_BLOCKED, /* a step before the test failed; that step is reported under its own name */
+    VERDICT_ERROR,   /* the harness could not do its part */
+    VERDICT_COUNT
+} Verdict;
+
+/* "pass", … */
+const char *verdict_name(Verdict verdict);
+
+typedef enum {
+    KIND_NONE,
+    KIND_VIOLATION,  /* a MUST or a layout was broken */
+    KIND_ROBUSTNESS, /* what no sentence says and everybody expects */
+    KIND_NO_ANSWER,  /* an answer that is due did not come, also when asked again, alone */
+    KIND_HINT,       /* permitted, but worth a word to the author */
+} VerdictKind;
+
+/* "violation", "robustness", "no-answer", "hint", or "" */
+const char *verdict_kind_name(VerdictKind kind);
+
+/* One breach, with its evidence. */
+typedef struct {
+    const Requirement *requirement;
+    Side by;         /* who broke it */
+    char *message;   /* one line for people */
+    char *expected;  /* in the notation, or NULL */
+    char *got;       /* in the notation, or NULL */
+    unsigned line;   /* of the case; 0 where a rule of the session saw it */
+    GBytes *bytes;   /* the head of the offending message, or NULL */
+    uint64_t size;   /* of the whole message */
+} Finding;
+void finding_free(Finding *finding);
+
+typedef struct {
+    Verdict verdict;
+    VerdictKind kind;
+    char *reason;         /* why it is no pass: one line; NULL for a pass */
+    GPtrArray *findings;  /* of Finding */
+    char *blocked_by;     /* id of the requirement whose step blocked, or NULL */
+    bool doubtful;        /* could be the doing of something else: to be played again, alone */
+    char *transcript;     /* both sides, in the notation, with hex of what is not understood */
+    unsigned duration_ms;
+} PlayResult;
+void play_result_free(PlayResult *result);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlayResult, play_result_free)
+
+/* ---- How conversations are carried ------------------------------------------------------------- */
+
+typedef enum { ENTER_GO, ENTER_EXPORT_NAME } PlayEnter;
+typedef enum { REPLIES_SIMPLE, REPLIES_STRUCTURED, REPLIES_EXTENDED } PlayReplies;
+
+typedef struct {
+    const TransportAddress *address;
+    const char *export_name;
+    PlayEnter enter;
+    PlayReplies replies;
+    unsigned segment;    /* bytes a send; 0: whole messages */
+    unsigned timeout_ms; /* how long an answer may take */
+    bool allow_writes;   /* without it play sends nothing that could change an export */
+    uint64_t salt;       /* of payload patterns, one a run */
+} PlayMode;
+
+/* What is known of the target before a case is played: the facts of one session that went all the way,
+ * in the run's mode, and what it bears. */
+typedef struct {
+    SessionFacts facts;   /* of a session that entered transmission, or came as far as it could */
+    bool entered;         /* the session reached the transmission phase */
+    unsigned connections; /* how many it serves at once, as far as tried; at least 1 */
+    bool concurrent_writes; /* writes on several connections are safe */
+} PlayTarget;
+
+/* ---- Cases ------------------------------------------------------------------------------------- */
+
+/* One case, ready to be played: a scenario with its `for` variables set. */
+typedef struct {
+    char *id;    /* the scenario's path, with @n=… for each `for` variable */
+    char *title; /* with the variables' values in place */
+    const Scenario *scenario;
+    GHashTable *values;      /* the `for` variables: name → Value (private to play) */
+    GPtrArray *requirements; /* of const Requirement *: all that it cites, each once */
+    bool writes;             /* may change the export */
+    unsigned connections;    /* open at once */
+    uint64_t region;         /* bytes of the export that are its own; 0: none */
+    bool alone;              /* uses tail, whole-export or process */
+    bool pins_enter, pins_replies; /* contradicts the modes other than these: */
+    PlayEnter enter;
+    PlayReplies replies;
+} PlayCase;
+void play_case_free(PlayCase *play_case);
+
+/* Checks SCENARIO (which must outlive the cases) and appends its cases, one for each combination of its
+ * `for` values, to CASES. False and ERROR, with a caret, on the first mistake. */
+bool play_compile(const Scenario *scenario, GPtrArray *cases, GError **error);
+
+/* Plays CASE. REGION is the offset of its region, where it has one. TARGET may be NULL, while the target
+ * is being probed. Never NULL. */
+PlayResult *play_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
+                      uint64_t region);
+
+/* Why CASE cannot be played against TARGET in MODE, as a skip's reason, or NULL. */
+char *play_unfit(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target);
+
+/* Learns what PlayTarget holds, by one session and some connections beside it. On a target that cannot be
+ * connected to: false and ERROR. JOBS: how many connections at once are of interest. */
+bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError **error);
+
+/* The manual of the notation's verbs, needs and variables, from the texts beside their code, in Markdown.
+ * The caller frees it. */
+char *play_manual(void);
+
+#endif

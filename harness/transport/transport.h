@@ -1,0 +1,68 @@
+/* Byte streams to a peer: TCP over IPv4 and IPv6, and Unix sockets. (TLS will be one more kind.)
+ *
+ * Every descriptor is non-blocking and close-on-exec; waiting is the caller's, by poll(), so that one
+ * thread can watch many streams, and so that every wait has a deadline.
+ */
+#ifndef NBDCONFORM_TRANSPORT_H
+#define NBDCONFORM_TRANSPORT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where a peer listens: the addresses that its name stands for, to be tried in turn. */
+typedef struct TransportAddress TransportAddress;
+
+#define TRANSPORT_ERROR transport_error_quark()
+GQuark transport_error_quark(void);
+typedef enum {
+    TRANSPORT_ERROR_NAME,    /* the name does not resolve, or the path is no possible socket */
+    TRANSPORT_ERROR_CONNECT, /* nobody accepts there */
+    TRANSPORT_ERROR_TIMEOUT,
+} TransportError;
+
+/* HOST and PORT are a name, an IPv4 or an IPv6 address (without brackets), and a number. */
+TransportAddress *transport_address_tcp(const char *host, uint16_t port, GError **error);
+
+/* PATH has LENGTH bytes; a leading NUL means Linux's abstract namespace. */
+TransportAddress *transport_address_unix(const char *path, size_t length, GError **error);
+void transport_address_free(TransportAddress *address);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TransportAddress, transport_address_free)
+
+bool transport_address_is_tcp(const TransportAddress *address);
+
+/* "localhost:10809", "[::1]:10809", "/run/nbd.sock". Owned by the address. */
+const char *transport_address_name(const TransportAddress *address);
+
+typedef struct Transport Transport;
+
+/* Connects, waiting at most TIMEOUT_MS. TCP_NODELAY is set, as proto.md:74 asks of both sides. */
+Transport *transport_connect(const TransportAddress *address, unsigned timeout_ms, GError **error);
+
+/* Wraps a connected descriptor, and owns it from then on. */
+Transport *transport_adopt(int fd);
+
+/* Closes if that was not done yet. */
+void transport_free(Transport *transport);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Transport, transport_free)
+
+/* For poll(); -1 once closed. */
+int transport_fd(const Transport *transport);
+
+typedef enum {
+    TRANSPORT_DONE,   /* *DONE bytes were moved, at least one */
+    TRANSPORT_AGAIN,  /* nothing now: poll */
+    TRANSPORT_CLOSED, /* the peer has ended the stream: EOF, or EPIPE and ECONNRESET alike */
+} TransportStatus;
+
+TransportStatus transport_read(Transport *transport, void *buffer, size_t size, size_t *done);
+TransportStatus transport_write(Transport *transport, const void *bytes, size_t size, size_t *done);
+
+/* The ways to end. close: FIN (or RST where input was left unread, as the kernel does); reset: RST at
+ * once; shutdown: no more from us, but we still listen. */
+void transport_close(Transport *transport);
+void transport_reset(Transport *transport);
+void transport_shutdown(Transport *transport);
+
+#endif
