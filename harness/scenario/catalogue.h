@@ -3,6 +3,7 @@
 #define NBDCONFORM_CATALOGUE_H
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Generated from cases/ when the program is built; sorted by path. */

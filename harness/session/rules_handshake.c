@@ -342,10 +342,8 @@ static bool same_set(const GPtrArray *a, const GPtrArray *b)
 {
     if (a->len != b->len)
         return false;
-    g_autoptr(GPtrArray) left = g_ptr_array_copy((GPtrArray *)a, (GCopyFunc)g_bytes_ref, NULL);
-    g_autoptr(GPtrArray) right = g_ptr_array_copy((GPtrArray *)b, (GCopyFunc)g_bytes_ref, NULL);
-    g_ptr_array_set_free_func(left, (GDestroyNotify)g_bytes_unref);
-    g_ptr_array_set_free_func(right, (GDestroyNotify)g_bytes_unref);
+    g_autoptr(GPtrArray) left = g_ptr_array_copy((GPtrArray *)a, NULL, NULL);
+    g_autoptr(GPtrArray) right = g_ptr_array_copy((GPtrArray *)b, NULL, NULL);
     g_ptr_array_sort(left, compare_bytes);
     g_ptr_array_sort(right, compare_bytes);
     for (guint i = 0; i < left->len; i++)
