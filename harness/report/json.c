@@ -1,0 +1,115 @@
+/* The JSON report: one document, for programs. */
+#include <stdlib.h>
+
+#include "report/private.h"
+
+/* JSON strings are UTF-8: whatever is not is escaped. */
+static json_t *string(const char *text)
+{
+    if (text == NULL)
+        return json_null();
+    g_autofree char *shown = report_clean_lines(text);
+    return json_string(shown);
+}
+
+/* ---- The run ---------------------------------------------------------------------------------- */
+
+/* What the verdicts depend on beside the target. */
+static json_t *mode_object(const RunOptions *options)
+{
+    static const char *const replies[] = {
+        [REPLIES_SIMPLE] = "simple",
+        [REPLIES_STRUCTURED] = "structured",
+        [REPLIES_EXTENDED] = "extended",
+    };
+    const PlayMode *mode = &options->mode;
+
+    return json_pack(
+        "{s:s, s:s, s:i, s:b, s:b, s:o}", "enter", mode->enter == ENTER_GO ? "go" : "export-name",
+        "replies", replies[mode->replies], "segment", (int)mode->segment, "allow_writes",
+        mode->allow_writes, "strict", options->strict, "export", string(mode->export_name));
+}
+
+json_t *report_json_head(const RunOptions *options, const RunSummary *summary)
+{
+    g_autofree char *started = report_time(summary);
+
+    return json_pack("{s:s, s:s, s:o, s:o, s:s}", "tool", "nbdconform " NBDCONFORM_VERSION,
+                     "catalogue", catalogue_hash, "target", string(options->target_name), "mode",
+                     mode_object(options), "started", started);
+}
+
+static json_t *counts_object(const RunSummary *summary)
+{
+    json_t *counts = json_object();
+
+    for (Verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
+        json_object_set_new(counts, verdict_name(verdict), json_integer(summary->count[verdict]));
+    return counts;
+}
+
+/* ---- A case ----------------------------------------------------------------------------------- */
+
+static json_t *requirement_array(const PlayCase *play_case)
+{
+    json_t *ids = json_array();
+
+    for (unsigned i = 0; i < play_case->requirements->len; i++) {
+        const Requirement *requirement = g_ptr_array_index(play_case->requirements, i);
+        json_array_append_new(ids, json_string(requirement->id));
+    }
+    return ids;
+}
+
+static json_t *finding_object(const Finding *finding)
+{
+    const Requirement *requirement = finding->requirement;
+
+    return json_pack(
+        "{s:o, s:o, s:s, s:o}", "requirement", string(requirement != NULL ? requirement->id : NULL),
+        "level", string(requirement != NULL ? requirement_level_name(requirement->level) : NULL),
+        "by", finding->by == SIDE_SERVER ? "server" : "client", "message",
+        string(finding->message));
+}
+
+static json_t *finding_array(const PlayResult *result)
+{
+    json_t *findings = json_array();
+
+    for (unsigned i = 0; result->findings != NULL && i < result->findings->len; i++)
+        json_array_append_new(findings, finding_object(g_ptr_array_index(result->findings, i)));
+    return findings;
+}
+
+json_t *report_json_case(const RunEntry *entry)
+{
+    const PlayResult *result = entry->result;
+
+    return json_pack(
+        "{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "id", string(entry->play_case->id),
+        "title", string(entry->play_case->title), "verdict", verdict_name(result->verdict), "kind",
+        string(result->kind != KIND_NONE ? verdict_kind_name(result->kind) : NULL), "reason",
+        string(result->reason), "requirements", requirement_array(entry->play_case), "violations",
+        finding_array(result), "duration_ms", (json_int_t)result->duration_ms, "transcript",
+        string(result->transcript != NULL ? result->transcript : ""));
+}
+
+/* ---- The document ----------------------------------------------------------------------------- */
+
+char *report_json_text(const RunOptions *options, const RunSummary *summary)
+{
+    json_t *document = report_json_head(options, summary);
+    json_t *cases = json_array();
+
+    for (unsigned i = 0; i < summary->entries->len; i++)
+        json_array_append_new(cases, report_json_case(g_ptr_array_index(summary->entries, i)));
+    json_object_set_new(document, "duration_ms", json_integer(summary->duration_ms));
+    json_object_set_new(document, "summary", counts_object(summary));
+    json_object_set_new(document, "cases", cases);
+
+    char *text = json_dumps(document, JSON_INDENT(2));
+    json_decref(document);
+    char *lines = g_strconcat(text, "\n", NULL);
+    free(text);
+    return lines;
+}

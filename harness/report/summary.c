@@ -1,0 +1,141 @@
+/* The end of the console's report: what was not played, and why, and the counts. */
+#include <string.h>
+
+#include "report/private.h"
+
+/* ---- Counting by reason ------------------------------------------------------------------------ */
+
+typedef struct {
+    const char *reason;
+    unsigned count;
+} Reason;
+
+static int compare_reasons(const void *a, const void *b)
+{
+    const Reason *left = *(const Reason *const *)a, *right = *(const Reason *const *)b;
+
+    if (left->count != right->count)
+        return left->count > right->count ? -1 : 1;
+    return strcmp(left->reason, right->reason);
+}
+
+static const char *reason_of(const PlayResult *result)
+{
+    if (result->verdict == VERDICT_BLOCKED && result->blocked_by != NULL)
+        return result->blocked_by;
+    return result->reason != NULL ? result->reason : "no reason given";
+}
+
+/* The reasons of VERDICT, the most frequent first. */
+static GPtrArray *count_reasons(const RunSummary *summary, Verdict verdict)
+{
+    GPtrArray *reasons = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (unsigned i = 0; i < summary->entries->len; i++) {
+        const RunEntry *entry = g_ptr_array_index(summary->entries, i);
+        if (entry->result->verdict != verdict)
+            continue;
+        Reason *reason = g_hash_table_lookup(seen, reason_of(entry->result));
+        if (reason == NULL) {
+            reason = g_new0(Reason, 1);
+            reason->reason = reason_of(entry->result);
+            g_hash_table_insert(seen, (gpointer)reason->reason, reason);
+            g_ptr_array_add(reasons, reason);
+        }
+        reason->count++;
+    }
+    g_ptr_array_sort(reasons, compare_reasons);
+    return reasons;
+}
+
+static void print_skips(const Paper *paper, const RunSummary *summary)
+{
+    g_autoptr(GPtrArray) reasons = count_reasons(summary, VERDICT_SKIP);
+
+    if (reasons->len > 0)
+        fputs("\nskipped:\n", paper->out);
+    for (unsigned i = 0; i < reasons->len; i++) {
+        const Reason *reason = g_ptr_array_index(reasons, i);
+        g_autofree char *text = report_clean(reason->reason);
+        fprintf(paper->out, "  %5u  %s\n", reason->count, text);
+    }
+}
+
+/* The step that failed has a verdict of its own; here stands what it kept from being seen. */
+static void print_blocked(const Paper *paper, const RunSummary *summary)
+{
+    g_autoptr(GPtrArray) steps = count_reasons(summary, VERDICT_BLOCKED);
+
+    if (steps->len > 0)
+        fputs("\nblocked by a step before the test:\n", paper->out);
+    for (unsigned i = 0; i < steps->len; i++) {
+        const Reason *step = g_ptr_array_index(steps, i);
+        const Requirement *requirement = requirement_find(step->reason);
+        g_autofree char *text = report_clean(step->reason);
+        fprintf(paper->out, "  %5u  %s%s%s\n", step->count, text, requirement != NULL ? ": " : "",
+                requirement != NULL ? requirement->summary : "");
+    }
+}
+
+/* ---- The closing line -------------------------------------------------------------------------- */
+
+/* " (1 violation, 2 robustness)", or nothing where no kind is counted. */
+static void append_kinds(GString *line, const RunSummary *summary)
+{
+    g_autoptr(GPtrArray) kinds = g_ptr_array_new_with_free_func(g_free);
+
+    if (summary->violations > 0)
+        g_ptr_array_add(kinds, report_count(summary->violations, "violation", "violations"));
+    if (summary->robustness > 0)
+        g_ptr_array_add(kinds, report_count(summary->robustness, "robustness", "robustness"));
+    if (summary->no_answer > 0)
+        g_ptr_array_add(kinds, report_count(summary->no_answer, "no answer", "no answer"));
+    if (kinds->len == 0)
+        return;
+    g_ptr_array_add(kinds, NULL);
+    g_autofree char *joined = g_strjoinv(", ", (char **)kinds->pdata);
+    g_string_append_printf(line, " (%s)", joined);
+}
+
+static void append_count(GString *line, unsigned count, const char *one, const char *many)
+{
+    g_autofree char *text = report_count(count, one, many);
+
+    g_string_append_printf(line, ", %s", text);
+}
+
+char *report_closing_line(const RunSummary *summary)
+{
+    GString *line = g_string_new(NULL);
+    unsigned hints = MIN(summary->hints, summary->count[VERDICT_WARN]);
+
+    if (summary->interrupted)
+        g_string_append_printf(line, "interrupted after %u of ", summary->entries->len);
+    g_autofree char *cases = report_count(summary->total, "case", "cases");
+    g_string_append_printf(line, "%s: %u passed, %u failed", cases, summary->count[VERDICT_PASS],
+                           summary->count[VERDICT_FAIL]);
+    append_kinds(line, summary);
+    append_count(line, summary->count[VERDICT_WARN] - hints, "warning", "warnings");
+    if (hints > 0)
+        append_count(line, hints, "hint", "hints");
+    append_count(line, summary->count[VERDICT_SKIP], "skipped", "skipped");
+    append_count(line, summary->count[VERDICT_BLOCKED], "blocked", "blocked");
+    append_count(line, summary->count[VERDICT_ERROR], "error", "errors");
+    g_string_append_printf(line, " in %u.%u s", summary->duration_ms / 1000,
+                           summary->duration_ms % 1000 / 100);
+    return g_string_free(line, FALSE);
+}
+
+void report_print_summary(const Paper *paper, const RunSummary *summary)
+{
+    g_autofree char *line = report_closing_line(summary);
+    bool bad = summary->count[VERDICT_FAIL] > 0 || summary->count[VERDICT_ERROR] > 0;
+    bool good = summary->count[VERDICT_PASS] > 0 && !summary->interrupted;
+
+    print_blocked(paper, summary);
+    print_skips(paper, summary);
+    fputc('\n', paper->out);
+    report_paint(paper, bad ? PAINT_BAD : good ? PAINT_GOOD : PAINT_DOUBT, line);
+    fputc('\n', paper->out);
+}
