@@ -1,0 +1,270 @@
+/* What the console shows of a run, and that no peer can take hold of the terminal. */
+#include <CUnit/CUnit.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/private.h"
+#include "tests/made_run.h"
+
+void report_tests(void);
+
+static char *console_text(const MadeRun *run, bool verbose, bool colour)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ReportConsole console = {
+        .out = out, .verbose = verbose, .colour = colour, .again = "nbdconform --target 'a b'"};
+    Report *report = report_console_new(&console);
+    const RunObserver *observer = report_observer(report);
+
+    observer->begin(observer->self, &run->options, &run->summary);
+    for (unsigned i = 0; i < run->summary.entries->len; i++) {
+        const RunEntry *entry = g_ptr_array_index(run->summary.entries, i);
+        observer->started(observer->self, entry->play_case);
+        observer->finished(observer->self, entry, &run->summary);
+        observer->tick(observer->self, &run->summary);
+    }
+    observer->end(observer->self, &run->options, &run->summary);
+    CU_ASSERT(report_finish(report, NULL));
+    report_free(report);
+    fclose(out);
+    return text;
+}
+
+static unsigned occurrences(const char *text, const char *part)
+{
+    unsigned count = 0;
+
+    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part))
+        count++;
+    return count;
+}
+
+/* ---- Text --------------------------------------------------------------------------------------- */
+
+static void cleaned_to(const char *text, const char *line, const char *lines)
+{
+    g_autofree char *one = report_clean(text), *many = report_clean_lines(text);
+
+    CU_ASSERT_STRING_EQUAL(one, line);
+    CU_ASSERT_STRING_EQUAL(many, lines);
+}
+
+static void text_of_a_peer_is_made_harmless(void)
+{
+    cleaned_to(NULL, "", "");
+    cleaned_to("plain \xc3\xa9 …", "plain \xc3\xa9 …", "plain \xc3\xa9 …");
+    cleaned_to("a\n\tb", "a\\x0a\\x09b", "a\n\tb");
+    cleaned_to("\033[2J\r\x7f", "\\x1b[2J\\x0d\\x7f", "\\x1b[2J\\x0d\\x7f");
+    cleaned_to("\xff\xc3", "\\xff\\xc3", "\\xff\\xc3");
+    cleaned_to("\xc2\x9b", "\\x9b", "\\x9b");                         /* CSI in ISO 8859 */
+    cleaned_to("\xe2\x80\xae", "\\u202e", "\\u202e");                 /* writes backwards */
+    cleaned_to("\xef\xbf\xbf", "\\uffff", "\\uffff");                 /* not in XML */
+    cleaned_to("\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80"); /* half of a surrogate pair */
+}
+
+static void a_tail_has_the_last_lines(void)
+{
+    unsigned cut;
+
+    CU_ASSERT_STRING_EQUAL(report_tail("a\nb\nc\n", 2, &cut), "b\nc\n");
+    CU_ASSERT_EQUAL(cut, 1);
+    CU_ASSERT_STRING_EQUAL(report_tail("a\nb\nc", 2, &cut), "b\nc");
+    CU_ASSERT_EQUAL(cut, 1);
+    CU_ASSERT_STRING_EQUAL(report_tail("a\nb", 2, &cut), "a\nb");
+    CU_ASSERT_EQUAL(cut, 0);
+    CU_ASSERT_STRING_EQUAL(report_tail("", 2, &cut), "");
+    CU_ASSERT_EQUAL(cut, 0);
+}
+
+static void a_hex_dump_has_offset_hex_and_ascii(void)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new_static("\0\3\xe8\x89\4UE\xa9hello, world!", 21);
+    g_autofree char *whole = report_hexdump(bytes, 21, 64, "  ");
+    g_autofree char *head = report_hexdump(bytes, 70000, 4, "");
+
+    CU_ASSERT_STRING_EQUAL(
+        whole, "  0000  00 03 e8 89 04 55 45 a9  68 65 6c 6c 6f 2c 20 77  |.....UE.hello, w|\n"
+               "  0010  6f 72 6c 64 21                                    |orld!|\n");
+    CU_ASSERT_PTR_NOT_NULL(strstr(head, "00 03 e8 89  "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(head, "69996 more bytes"));
+}
+
+/* ---- The console -------------------------------------------------------------------------------- */
+
+static void the_closing_line_counts_every_verdict(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *line = report_closing_line(&run->summary);
+
+    CU_ASSERT_STRING_EQUAL(line, "7 cases: 1 passed, 1 failed (1 violation), 1 warning, 1 hint, "
+                                 "1 skipped, 1 blocked, 1 error in 2.1 s");
+    RunSummary design = {.total = 312,
+                         .duration_ms = 2100,
+                         .violations = 1,
+                         .robustness = 1,
+                         .count = {[VERDICT_PASS] = 287,
+                                   [VERDICT_FAIL] = 2,
+                                   [VERDICT_WARN] = 1,
+                                   [VERDICT_SKIP] = 20,
+                                   [VERDICT_BLOCKED] = 2}};
+    g_autofree char *as_designed = report_closing_line(&design);
+    CU_ASSERT_STRING_EQUAL(as_designed, "312 cases: 287 passed, 2 failed (1 violation, 1 "
+                                        "robustness), 1 warning, 20 skipped, 2 blocked, 0 errors "
+                                        "in 2.1 s");
+}
+
+static void an_interrupted_run_says_so(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+
+    run->summary.interrupted = true;
+    run->summary.total = 300;
+    g_autofree char *line = report_closing_line(&run->summary);
+    g_autofree char *tap = report_tap_text(&run->options, &run->summary);
+    CU_ASSERT(g_str_has_prefix(line, "interrupted after 7 of 300 cases: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "1..300\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "Bail out!"));
+}
+
+static void a_failure_is_shown_with_all_its_evidence(void)
+{
+    static const char *const parts[] = {
+        "FAIL server/chapter/fail@n=1: A title & more\n",
+        "test.must (MUST, server)",
+        "The server keeps its word.",
+        "/doc/proto.md#option-types",
+        "expected     reply ABORT ACK length=0\n",
+        "got          close\n",
+        "cases/server/chapter/case.case:7\n",
+        "    C: option ABORT\n    S: close\n",
+        "0000  00 03 e8 89 04 55 45 a9  68 65 6c 6c",
+        "5000 bytes",
+        "nbdconform --target 'a b' --only server/chapter/fail@n=1 -v\n",
+    };
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *text = console_text(run, false, false);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, parts[i]));
+    CU_ASSERT_PTR_NULL(strchr(text, '\033'));
+}
+
+static void each_thing_that_is_neither_pass_nor_skip_gets_a_line_as_it_falls(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *text = console_text(run, false, false);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nFAIL server/chapter/fail@n=1: no word was kept\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nWARN server/chapter/warn: it should be otherwise\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nHINT server/chapter/hint: it could be otherwise\n"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "\nBLOCKED server/chapter/blocked: no export was opened\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nERROR server/chapter/error: out of descriptors\n"));
+    CU_ASSERT_PTR_NULL(strstr(text, "PASS"));
+    CU_ASSERT_PTR_NULL(strstr(text, "SKIP"));
+}
+
+static void the_summary_comes_last_with_the_skips_by_reason(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+
+    made_run_add(run, "server/chapter/skip2", VERDICT_SKIP, KIND_NONE, "needs --allow-writes");
+    made_run_add(run, "server/chapter/skip3", VERDICT_SKIP, KIND_NONE, "needs --allow-writes");
+    g_autofree char *text = console_text(run, false, false);
+    g_autofree char *closing = report_closing_line(&run->summary);
+    g_autofree char *end = g_strdup_printf("skipped:\n"
+                                           "      2  needs --allow-writes\n"
+                                           "      1  the server does not offer it\n"
+                                           "\n%s\n",
+                                           closing);
+    CU_ASSERT(g_str_has_suffix(text, end));
+}
+
+static void a_breach_that_many_cases_show_is_printed_three_times(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    for (unsigned i = 0; i < 6; i++) {
+        g_autofree char *id = g_strdup_printf("server/chapter/fail@n=%u", i);
+        g_autofree char *message = g_strdup_printf("cookie 0x%x was answered twice", i * 977);
+        made_run_fail(run, id, message);
+    }
+    made_run_fail(run, "server/chapter/other", "something else");
+    g_autofree char *text = console_text(run, false, false);
+
+    CU_ASSERT_EQUAL(occurrences(text, "again with"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "the same in 3 more cases: server/chapter/fail@n=3, "
+                                        "server/chapter/fail@n=4, server/chapter/fail@n=5\n"));
+}
+
+static void a_step_that_blocks_many_cases_is_told_once(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    for (unsigned i = 0; i < 100; i++) {
+        RunEntry *entry =
+            made_run_add(run, "server/chapter/x", VERDICT_BLOCKED, KIND_NONE, "no export");
+        entry->result->blocked_by = g_strdup("test.must");
+    }
+    g_autofree char *text = console_text(run, false, false);
+    CU_ASSERT_EQUAL(occurrences(text, "BLOCKED"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "    100  test.must"));
+}
+
+static void verbose_shows_every_transcript(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *text = console_text(run, true, false);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "PASS server/chapter/pass\n    C: option ABORT\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "SKIP server/chapter/skip: "));
+}
+
+static void colours_are_ended_where_they_begin(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *text = console_text(run, false, true);
+
+    CU_ASSERT(occurrences(text, "\033[0m") > 0);
+    CU_ASSERT_EQUAL(occurrences(text, "\033["), 2 * occurrences(text, "\033[0m"));
+}
+
+static void the_console_obeys_no_peer(void)
+{
+    g_autoptr(MadeRun) run = made_run_hostile();
+    g_autofree char *text = console_text(run, true, false);
+
+    CU_ASSERT(g_utf8_validate(text, -1, NULL));
+    for (const char *at = text; *at != '\0'; at++)
+        CU_ASSERT(!g_ascii_iscntrl(*at) || *at == '\n');
+}
+
+void report_tests(void)
+{
+    CU_TestInfo tests[] = {
+        {"text of a peer is made harmless", text_of_a_peer_is_made_harmless},
+        {"a tail has the last lines", a_tail_has_the_last_lines},
+        {"a hex dump has offset, hex and ASCII", a_hex_dump_has_offset_hex_and_ascii},
+        {"the closing line counts every verdict", the_closing_line_counts_every_verdict},
+        {"an interrupted run says so", an_interrupted_run_says_so},
+        {"a failure is shown with all its evidence", a_failure_is_shown_with_all_its_evidence},
+        {"each thing that is neither pass nor skip gets a line as it falls",
+         each_thing_that_is_neither_pass_nor_skip_gets_a_line_as_it_falls},
+        {"the summary comes last, with the skips by reason",
+         the_summary_comes_last_with_the_skips_by_reason},
+        {"a breach that many cases show is printed three times",
+         a_breach_that_many_cases_show_is_printed_three_times},
+        {"a step that blocks many cases is told once", a_step_that_blocks_many_cases_is_told_once},
+        {"verbose shows every transcript", verbose_shows_every_transcript},
+        {"colours are ended where they begin", colours_are_ended_where_they_begin},
+        {"the console obeys no peer", the_console_obeys_no_peer},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {
+        {"report", NULL, NULL, NULL, NULL, tests},
+        CU_SUITE_INFO_NULL,
+    };
+    CU_register_suites(suites);
+}

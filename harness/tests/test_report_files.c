@@ -1,0 +1,306 @@
+/* Reports in files: what each format must hold, that no peer can break it, and when it is written. */
+#include <CUnit/CUnit.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "report/private.h"
+#include "tests/made_run.h"
+
+void report_files_tests(void);
+
+static unsigned occurrences(const char *text, const char *part)
+{
+    unsigned count = 0;
+
+    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part))
+        count++;
+    return count;
+}
+
+/* ---- Formats ------------------------------------------------------------------------------------ */
+
+static void tap_has_a_line_for_each_case(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *tap = report_tap_text(&run->options, &run->summary);
+
+    CU_ASSERT(g_str_has_prefix(tap, "TAP version 13\n1..7\n"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(tap, "\nok 1 - server/chapter/pass: A title & more\nnot ok 2 - "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\n    - message: \"no word was kept\"\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\n      requirement: \"test.must\"\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\nok 3 - "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\n  kind: \"hint\"\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "more # SKIP the server does not offer it\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "more # SKIP blocked: no export was opened\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\nnot ok 7 - "));
+}
+
+static void no_peer_writes_lines_of_tap(void)
+{
+    g_autoptr(MadeRun) run = made_run_hostile();
+    g_autofree char *tap = report_tap_text(&run->options, &run->summary);
+
+    CU_ASSERT(g_utf8_validate(tap, -1, NULL));
+    CU_ASSERT_EQUAL(occurrences(tap, "\nnot ok"), 1);
+    CU_ASSERT_EQUAL(occurrences(tap, "\n  ...\n"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\"<\\#&\\\\xff: "));
+}
+
+static void count_element(GMarkupParseContext *context, const char *name, const char **names,
+                          const char **values, gpointer counts, GError **error)
+{
+    (void)context;
+    (void)names;
+    (void)values;
+    (void)error;
+    unsigned *count = g_hash_table_lookup(counts, name);
+    if (count == NULL) {
+        count = g_new0(unsigned, 1);
+        g_hash_table_insert(counts, g_strdup(name), count);
+    }
+    (*count)++;
+}
+
+/* How often each element stands in XML; fails the test if it is not well-formed. */
+static GHashTable *count_elements(const char *xml)
+{
+    GMarkupParser parser = {.start_element = count_element};
+    GHashTable *counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(GMarkupParseContext) context = g_markup_parse_context_new(&parser, 0, counts, NULL);
+
+    CU_ASSERT(g_markup_parse_context_parse(context, xml, -1, NULL));
+    CU_ASSERT(g_markup_parse_context_end_parse(context, NULL));
+    return counts;
+}
+
+static unsigned elements_called(GHashTable *counts, const char *name)
+{
+    const unsigned *count = g_hash_table_lookup(counts, name);
+
+    return count == NULL ? 0 : *count;
+}
+
+static void junit_counts_as_its_readers_do(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *xml = report_junit_text(&run->options, &run->summary);
+    g_autoptr(GHashTable) counts = count_elements(xml);
+
+    CU_ASSERT_EQUAL(elements_called(counts, "testsuite"), 1);
+    CU_ASSERT_EQUAL(elements_called(counts, "testcase"), 7);
+    CU_ASSERT_EQUAL(elements_called(counts, "failure"), 1);
+    CU_ASSERT_EQUAL(elements_called(counts, "error"), 1);
+    CU_ASSERT_EQUAL(elements_called(counts, "skipped"), 2);
+    CU_ASSERT_EQUAL(elements_called(counts, "system-out"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "name=\"server/chapter\" tests=\"7\" failures=\"1\" "
+                                       "errors=\"1\" skipped=\"2\""));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(xml, "<failure type=\"violation\" message=\"no word was kept\">"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "classname=\"server.chapter\" name=\"fail@n=1\""));
+}
+
+static void no_peer_writes_xml(void)
+{
+    g_autoptr(MadeRun) run = made_run_hostile();
+    g_autofree char *xml = report_junit_text(&run->options, &run->summary);
+    g_autoptr(GHashTable) counts = count_elements(xml);
+
+    CU_ASSERT_EQUAL(elements_called(counts, "failure"), 1);
+    CU_ASSERT(g_utf8_validate(xml, -1, NULL));
+}
+
+static const char *member(json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text == NULL ? "(none)" : text;
+}
+
+static void json_is_the_document_that_was_promised(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *text = report_json_text(&run->options, &run->summary);
+    json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(document);
+    CU_ASSERT(g_str_has_prefix(member(document, "tool"), "nbdconform "));
+    CU_ASSERT_STRING_EQUAL(member(document, "catalogue"), catalogue_hash);
+    CU_ASSERT_STRING_EQUAL(member(document, "target"), "localhost:10809");
+    CU_ASSERT_STRING_EQUAL(member(document, "started"), "1970-01-01T00:00:00Z");
+    CU_ASSERT_STRING_EQUAL(member(json_object_get(document, "mode"), "enter"), "go");
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(document, "duration_ms")), 2149);
+    json_t *counts = json_object_get(document, "summary");
+    CU_ASSERT_EQUAL(json_object_size(counts), 6);
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(counts, "warn")), 2);
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(counts, "blocked")), 1);
+
+    json_t *cases = json_object_get(document, "cases");
+    CU_ASSERT_EQUAL(json_array_size(cases), 7);
+    json_t *failed = json_array_get(cases, 1);
+    CU_ASSERT_STRING_EQUAL(member(failed, "id"), "server/chapter/fail@n=1");
+    CU_ASSERT_STRING_EQUAL(member(failed, "verdict"), "fail");
+    CU_ASSERT_STRING_EQUAL(member(failed, "kind"), "violation");
+    CU_ASSERT_STRING_EQUAL(member(failed, "reason"), "no word was kept");
+    json_t *violation = json_array_get(json_object_get(failed, "violations"), 0);
+    CU_ASSERT_STRING_EQUAL(member(violation, "requirement"), "test.must");
+    CU_ASSERT_STRING_EQUAL(member(violation, "level"), "MUST");
+    CU_ASSERT_STRING_EQUAL(member(violation, "by"), "server");
+    json_t *passed = json_array_get(cases, 0);
+    CU_ASSERT(json_is_null(json_object_get(passed, "kind")));
+    CU_ASSERT(json_is_null(json_object_get(passed, "reason")));
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(passed, "violations")), 0);
+    json_decref(document);
+}
+
+static void bytes_that_are_not_utf8_are_escaped_in_json(void)
+{
+    g_autoptr(MadeRun) run = made_run_hostile();
+    g_autofree char *text = report_json_text(&run->options, &run->summary);
+    json_t *document = json_loads(text, 0, NULL);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(document);
+    json_t *only = json_array_get(json_object_get(document, "cases"), 0);
+    CU_ASSERT_STRING_EQUAL(member(only, "id"), "server/chapter/fail@name=\"<#&\\xff");
+    CU_ASSERT_PTR_NOT_NULL(strstr(member(only, "transcript"), "S: \\xff\\xfe </failure>"));
+    json_decref(document);
+}
+
+/* ---- Files on the disk --------------------------------------------------------------------------- */
+
+typedef struct {
+    char *folder, *path, *journal;
+} Folder;
+
+static Folder folder_new(void)
+{
+    Folder folder = {.folder = g_dir_make_tmp("nbdconform-XXXXXX", NULL)};
+
+    folder.path = g_build_filename(folder.folder, "r.json", NULL);
+    folder.journal = g_strconcat(folder.path, ".journal", NULL);
+    return folder;
+}
+
+static void folder_remove(Folder *folder)
+{
+    unlink(folder->path);
+    unlink(folder->journal);
+    CU_ASSERT_EQUAL(rmdir(folder->folder), 0); /* nothing else was left there */
+    g_free(folder->folder);
+    g_free(folder->path);
+    g_free(folder->journal);
+}
+
+static void a_report_replaces_the_old_one_when_the_run_ends(void)
+{
+    Folder folder = folder_new();
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *text = NULL;
+
+    CU_ASSERT(g_file_set_contents(folder.path, "old", -1, NULL));
+    g_autoptr(Report) report = report_file_new(REPORT_JUNIT, folder.path, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(report);
+    CU_ASSERT(g_file_get_contents(folder.path, &text, NULL, NULL));
+    CU_ASSERT_STRING_EQUAL(text, "old");
+
+    const RunObserver *observer = report_observer(report);
+    observer->begin(observer->self, &run->options, &run->summary);
+    observer->end(observer->self, &run->options, &run->summary);
+    CU_ASSERT(report_finish(report, NULL));
+    g_free(text);
+    CU_ASSERT(g_file_get_contents(folder.path, &text, NULL, NULL));
+    CU_ASSERT(g_str_has_prefix(text, "<?xml"));
+    folder_remove(&folder);
+}
+
+static void the_journal_holds_each_verdict_until_the_report_is_written(void)
+{
+    Folder folder = folder_new();
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autoptr(Report) report = report_file_new(REPORT_JSON, folder.path, NULL);
+    const RunObserver *observer = report_observer(report);
+    g_autofree char *text = NULL;
+
+    observer->begin(observer->self, &run->options, &run->summary);
+    for (unsigned i = 0; i < run->summary.entries->len; i++)
+        observer->finished(observer->self, g_ptr_array_index(run->summary.entries, i),
+                           &run->summary);
+    CU_ASSERT(g_file_get_contents(folder.journal, &text, NULL, NULL));
+    g_auto(GStrv) lines = g_strsplit(g_strchomp(text), "\n", -1);
+    CU_ASSERT_EQUAL(g_strv_length(lines), 8);
+    for (char **line = lines; *line != NULL; line++) {
+        json_t *object = json_loads(*line, 0, NULL);
+        CU_ASSERT_PTR_NOT_NULL(json_object_get(object, line == lines ? "tool" : "verdict"));
+        json_decref(object);
+    }
+
+    observer->end(observer->self, &run->options, &run->summary);
+    CU_ASSERT(report_finish(report, NULL));
+    CU_ASSERT(access(folder.path, R_OK) == 0);
+    CU_ASSERT(access(folder.journal, F_OK) != 0);
+    folder_remove(&folder);
+}
+
+static void what_cannot_be_written_is_known_before_the_run(void)
+{
+    Folder folder = folder_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *nowhere = g_build_filename(folder.folder, "none", "r.json", NULL);
+
+    CU_ASSERT_PTR_NULL(report_file_new(REPORT_TAP, nowhere, &error));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, nowhere));
+    CU_ASSERT_PTR_NULL(report_file_new(REPORT_TAP, folder.folder, NULL));
+    folder_remove(&folder);
+}
+
+static void a_link_keeps_leading_where_it_led(void)
+{
+    Folder folder = folder_new();
+    g_autofree char *real = g_build_filename(folder.folder, "real", NULL);
+    g_autoptr(MadeRun) run = made_run_new();
+    g_autofree char *text = NULL, *old = g_strnfill(10000, 'x');
+    struct stat status;
+
+    CU_ASSERT(g_file_set_contents(real, old, -1, NULL));
+    CU_ASSERT_EQUAL_FATAL(symlink(real, folder.path), 0);
+    g_autoptr(Report) report = report_file_new(REPORT_JSON, folder.path, NULL);
+    const RunObserver *observer = report_observer(report);
+    observer->end(observer->self, &run->options, &run->summary);
+    CU_ASSERT(report_finish(report, NULL));
+    CU_ASSERT(lstat(folder.path, &status) == 0 && S_ISLNK(status.st_mode));
+    CU_ASSERT(g_file_get_contents(real, &text, NULL, NULL));
+    json_t *document = json_loads(text, 0, NULL);
+    CU_ASSERT_PTR_NOT_NULL(document);
+    json_decref(document);
+    unlink(real);
+    folder_remove(&folder);
+}
+
+void report_files_tests(void)
+{
+    CU_TestInfo tests[] = {
+        {"TAP has a line for each case", tap_has_a_line_for_each_case},
+        {"no peer writes lines of TAP", no_peer_writes_lines_of_tap},
+        {"JUnit counts as its readers do", junit_counts_as_its_readers_do},
+        {"no peer writes XML", no_peer_writes_xml},
+        {"JSON is the document that was promised", json_is_the_document_that_was_promised},
+        {"bytes that are not UTF-8 are escaped in JSON",
+         bytes_that_are_not_utf8_are_escaped_in_json},
+        {"a report replaces the old one when the run ends",
+         a_report_replaces_the_old_one_when_the_run_ends},
+        {"the journal holds each verdict until the report is written",
+         the_journal_holds_each_verdict_until_the_report_is_written},
+        {"what cannot be written is known before the run",
+         what_cannot_be_written_is_known_before_the_run},
+        {"a link keeps leading where it led", a_link_keeps_leading_where_it_led},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {
+        {"report files", NULL, NULL, NULL, NULL, tests},
+        CU_SUITE_INFO_NULL,
+    };
+    CU_register_suites(suites);
+}
