@@ -27,7 +27,7 @@ typedef struct {
     bool read_only;
     uint32_t minimum, preferred, maximum; /* size constraints; 0: the default. Any that is not 0
                                              makes NBD_INFO_BLOCK_SIZE available */
-    bool enforce; /* requests that break the constraints get NBD_EINVAL */
+    bool lenient; /* serves requests that break the constraints; otherwise they get NBD_EINVAL */
     bool require; /* clients that did not ask for the constraints get NBD_REP_ERR_BLOCK_SIZE_REQD,
                      or with NBD_OPT_EXPORT_NAME a hard disconnect */
     uint16_t withhold; /* transmission flags (SEND_TRIM, …) whose features it does not have */

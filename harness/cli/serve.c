@@ -1,0 +1,303 @@
+/* `nbdconform serve`: reads the options, prints where the server listens, serves until a signal. */
+#include <errno.h>
+#include <glib.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/serve.h"
+#include "reference/reference.h"
+
+#define DEFAULT_SIZE (UINT64_C(64) << 20)
+
+typedef struct {
+    char *socket, *bind, *size, *memory, *block_size, *default_export, *description;
+    char **exports, **quirks;
+    int port, threads;
+    gboolean read_only, oldstyle, newstyle, list_quirks;
+} Options;
+
+static bool fail(GError **error, const char *what, const char *text)
+{
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s: \"%s\"", what, text);
+    return false;
+}
+
+/* A number of bytes: 512, 64K, 10M, 1G, 8T, 1P, 1E, or 2^63-1 as "max". */
+static bool parse_size(const char *text, uint64_t limit, uint64_t *size, GError **error)
+{
+    static const char units[] = "KMGTPE";
+    char *end;
+
+    if (g_str_equal(text, "max")) {
+        *size = MIN(limit, (uint64_t)INT64_MAX);
+        return true;
+    }
+    errno = 0;
+    *size = strtoull(text, &end, 0);
+    const char *unit = *end != '\0' ? strchr(units, g_ascii_toupper(*end)) : NULL;
+    unsigned shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
+    if (!g_ascii_isdigit(*text) || errno != 0 ||
+        (*end != '\0' && (unit == NULL || end[1] != '\0')) || *size > limit >> shift)
+        return fail(error, "not a size", text);
+    *size <<= shift;
+    return true;
+}
+
+/* MIN/PREF/MAX; an empty part is left at its default. */
+static bool parse_block_size(const char *text, RefExport *export, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text, "/", -1);
+    uint32_t *const fields[] = {&export->minimum, &export->preferred, &export->maximum};
+
+    if (g_strv_length(parts) > G_N_ELEMENTS(fields))
+        return fail(error, "not of the form MIN/PREF/MAX", text);
+    for (unsigned i = 0; parts[i] != NULL; i++) {
+        uint64_t size = 0;
+        if (*parts[i] != '\0' && !parse_size(parts[i], UINT32_MAX, &size, error))
+            return false;
+        *fields[i] = (uint32_t)size;
+    }
+    return true;
+}
+
+/* ---- --export NAME[:key=value,…] -------------------------------------------------------------- */
+
+static bool apply_setting(RefExport *export, const char *setting, GError **error)
+{
+    g_auto(GStrv) pair = g_strsplit(setting, "=", 2);
+    const char *key = pair[0] != NULL ? pair[0] : "";
+    const char *value = pair[0] != NULL ? pair[1] : NULL;
+
+    if (value == NULL) {
+        if (g_str_equal(key, "ro"))
+            export->read_only = true;
+        else if (g_str_equal(key, "rw"))
+            export->read_only = false;
+        else if (g_str_equal(key, "lenient"))
+            export->lenient = true;
+        else if (g_str_equal(key, "require"))
+            export->require = true;
+        else
+            return fail(error, "no such setting of an export", setting);
+        return true;
+    }
+    if (g_str_equal(key, "size"))
+        return parse_size(value, INT64_MAX, &export->size, error);
+    if (g_str_equal(key, "block"))
+        return parse_block_size(value, export, error);
+    if (g_str_equal(key, "description"))
+        export->description = g_intern_string(value);
+    else if (g_str_equal(key, "canonical"))
+        export->canonical = g_intern_string(value);
+    else
+        return fail(error, "no such setting of an export", setting);
+    return true;
+}
+
+static bool parse_export(const char *text, RefExport *export, GError **error)
+{
+    const char *colon = strchr(text, ':');
+    g_auto(GStrv) settings = g_strsplit(colon != NULL ? colon + 1 : "", ",", -1);
+    g_autofree char *name = colon != NULL ? g_strndup(text, (gsize)(colon - text)) : g_strdup(text);
+
+    export->name = g_intern_string(name);
+    for (char **setting = settings; *setting != NULL; setting++)
+        if (!apply_setting(export, *setting, error))
+            return false;
+    return true;
+}
+
+/* ---- The configuration ------------------------------------------------------------------------ */
+
+static bool parse_exports(const Options *options, GArray *exports, GError **error)
+{
+    static const char *const only_default[] = {"", NULL};
+    const char *const *texts =
+        options->exports != NULL ? (const char *const *)options->exports : only_default;
+    RefExport base = {
+        .size = DEFAULT_SIZE, .read_only = options->read_only, .description = options->description};
+
+    if ((options->size != NULL && !parse_size(options->size, INT64_MAX, &base.size, error)) ||
+        (options->block_size != NULL && !parse_block_size(options->block_size, &base, error)))
+        return false;
+    for (; *texts != NULL; texts++) {
+        RefExport export = base;
+        if (!parse_export(*texts, &export, error))
+            return false;
+        g_array_append_val(exports, export);
+    }
+    return true;
+}
+
+static bool configure(const Options *options, GArray *exports, RefConfig *config, GError **error)
+{
+    if (options->port < 0 || options->port > UINT16_MAX)
+        return fail(error, "a port is a number from 0 to 65535", "--port");
+    if (options->socket != NULL && (options->bind != NULL || options->port != 0))
+        return fail(error, "either a Unix socket or an address and port", "--socket");
+    if (!parse_exports(options, exports, error))
+        return false;
+    *config = (RefConfig){
+        .socket = options->socket,
+        .host = options->bind,
+        .port = (uint16_t)options->port,
+        .exports = (const RefExport *)(void *)exports->data,
+        .export_count = exports->len,
+        .default_export = options->default_export,
+        .style = options->oldstyle   ? REF_OLDSTYLE
+                 : options->newstyle ? REF_NEWSTYLE
+                                     : REF_FIXED_NEWSTYLE,
+        .loops = options->threads > 0 ? (unsigned)options->threads : g_get_num_processors(),
+        .quirks = (const char *const *)options->quirks,
+    };
+    return options->memory == NULL ||
+           parse_size(options->memory, UINT64_MAX, &config->memory, error);
+}
+
+/* ---- Serving ---------------------------------------------------------------------------------- */
+
+static void print_quirks(void)
+{
+    size_t count;
+    const RefQuirk *quirks = ref_quirks(&count);
+
+    for (size_t i = 0; i < count; i++)
+        printf("%s\n    %s\n    breaks %s%s%s%s\n", quirks[i].name, quirks[i].summary,
+               quirks[i].requirement, g_str_equal(quirks[i].seen, "-") ? "" : "; seen: ",
+               g_str_equal(quirks[i].seen, "-") ? "" : quirks[i].seen, "");
+}
+
+/* As many connections as the system lets us have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* A quirk's crash is one to the outside, too: the process ends by a signal, without a core file. */
+static void crash(void)
+{
+    const struct rlimit no_core = {0};
+
+    setrlimit(RLIMIT_CORE, &no_core);
+    abort();
+}
+
+static int serve(RefServer *server, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    int stop = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    g_autofree char *uri = ref_server_uri(server, name);
+    printf("listening on %s\n", uri);
+    fflush(stdout);
+    bool served = ref_server_run(server, stop, &error);
+    close(stop);
+    if (ref_server_died(server))
+        crash();
+    if (!served)
+        fprintf(stderr, "nbdconform: %s\n", error->message);
+    return served ? 0 : 1;
+}
+
+static int configure_and_serve(const Options *options)
+{
+    g_autoptr(GArray) exports = g_array_new(FALSE, TRUE, sizeof(RefExport));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(RefServer) server = NULL;
+    RefConfig config;
+
+    if (configure(options, exports, &config, &error))
+        server = ref_server_new(&config, &error);
+    if (server == NULL) {
+        fprintf(stderr, "nbdconform: %s\n", error->message);
+        return error->domain == REF_ERROR && error->code != REF_ERROR_CONFIG ? 1 : 2;
+    }
+    raise_descriptor_limit();
+    return serve(server, config.exports[0].name);
+}
+
+static bool parse_options(Options *options, int argc, char **argv, GError **error)
+{
+    const GOptionEntry entries[] = {
+        {"socket", 'U', 0, G_OPTION_ARG_FILENAME, &options->socket, "Listen on a Unix socket",
+         "PATH"},
+        {"port", 'p', 0, G_OPTION_ARG_INT, &options->port, "Listen on a TCP port (0: any)", "N"},
+        {"bind", 'b', 0, G_OPTION_ARG_STRING, &options->bind,
+         "The address to listen on, IPv4 or IPv6 (127.0.0.1)", "ADDRESS"},
+        {"size", 's', 0, G_OPTION_ARG_STRING, &options->size, "Size of the exports (64M)", "SIZE"},
+        {"export", 'e', 0, G_OPTION_ARG_STRING_ARRAY, &options->exports,
+         "An export; settings: size=, ro, rw, block=MIN/PREF/MAX, lenient, require, description=, "
+         "canonical=",
+         "NAME[:SETTING,…]"},
+        {"default-export", 0, 0, G_OPTION_ARG_STRING, &options->default_export,
+         "What the empty name means", "NAME"},
+        {"description", 0, 0, G_OPTION_ARG_STRING, &options->description,
+         "Description of the exports", "TEXT"},
+        {"read-only", 'r', 0, G_OPTION_ARG_NONE, &options->read_only, "Read-only exports", NULL},
+        {"block-size", 0, 0, G_OPTION_ARG_STRING, &options->block_size, "Size constraints",
+         "MIN/PREF/MAX"},
+        {"memory", 0, 0, G_OPTION_ARG_STRING, &options->memory,
+         "What all disks may fill (half the machine's)", "SIZE"},
+        {"oldstyle", 0, 0, G_OPTION_ARG_NONE, &options->oldstyle, "Oldstyle handshake", NULL},
+        {"newstyle", 0, 0, G_OPTION_ARG_NONE, &options->newstyle, "Newstyle that is not fixed",
+         NULL},
+        {"threads", 't', 0, G_OPTION_ARG_INT, &options->threads, "Threads (one a processor)", "N"},
+        {"quirk", 'q', 0, G_OPTION_ARG_STRING_ARRAY, &options->quirks, "Deviate from the protocol",
+         "NAME"},
+        {"list-quirks", 0, 0, G_OPTION_ARG_NONE, &options->list_quirks, "List the quirks", NULL},
+        {0},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("- the reference NBD server");
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, error))
+        return false;
+    return argc == 1 || fail(error, "unexpected argument", argv[1]);
+}
+
+static void clear_options(Options *options)
+{
+    g_free(options->socket);
+    g_free(options->bind);
+    g_free(options->size);
+    g_free(options->memory);
+    g_free(options->block_size);
+    g_free(options->default_export);
+    g_free(options->description);
+    g_strfreev(options->exports);
+    g_strfreev(options->quirks);
+}
+
+int cli_serve(int argc, char **argv)
+{
+    Options options = {0};
+    g_autoptr(GError) error = NULL;
+    int status = 0;
+
+    if (!parse_options(&options, argc, argv, &error)) {
+        fprintf(stderr, "nbdconform serve: %s\n", error->message);
+        status = 2;
+    } else if (options.list_quirks) {
+        print_quirks();
+    } else {
+        status = configure_and_serve(&options);
+    }
+    clear_options(&options);
+    return status;
+}

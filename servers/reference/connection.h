@@ -1,0 +1,115 @@
+/* One connection: its buffers, what it has agreed, and where it stands.
+ *
+ * The protocol is a step function that takes from the input, puts into the output and says what it
+ * lacks; all I/O is connection.c's. A connection at rest owns no buffer.
+ */
+#ifndef NBDCONFORM_REFERENCE_CONNECTION_H
+#define NBDCONFORM_REFERENCE_CONNECTION_H
+
+#include "reference/export.h"
+#include "reference/server.h"
+
+typedef struct Connection Connection;
+
+typedef enum {
+    STEP_AGAIN,  /* something was done, and there may be more to do at once */
+    STEP_INPUT,  /* nothing more can be done with the input that is there */
+    STEP_OUTPUT, /* there is no room for the answer */
+} Step;
+
+/* What has been decided about the connection, whatever its step had in mind. */
+typedef enum {
+    FATE_NONE,
+    FATE_DONE, /* the client has said goodbye: closed once the output is sent */
+    FATE_END,  /* we hang up: likewise, and what the client still sends is waited for */
+    FATE_LOSE, /* closed at once, without the output */
+    FATE_HANG, /* nothing more is read, until the client leaves */
+} Fate;
+
+typedef struct {
+    uint8_t *data; /* NULL: none */
+    size_t start, end;
+    size_t capacity; /* BUFFER_SIZE for the loop's own buffers, less for what is set aside */
+} Buffer;
+
+#define BUFFER_SIZE ((size_t)256 * 1024)
+
+/* The option being answered. */
+typedef struct {
+    bool pending; /* its header has been taken, its data not yet */
+    uint32_t option;
+    uint32_t length;
+    uint32_t skip;      /* bytes of data that nobody looks at, still to come */
+    uint32_t answer;    /* the error to reply with once they have */
+    bool listing;       /* in the middle of NBD_OPT_LIST's replies */
+    guint next_to_list; /* index of the export */
+} OptionState;
+
+/* The request being carried out; long ones take several steps. */
+typedef struct {
+    bool active;
+    bool replied; /* a read's header has been sent: its data are due */
+    bool garbled; /* and are to be wrong */
+    uint16_t type;
+    uint16_t flags;
+    uint32_t error;
+    uint64_t cookie;
+    uint64_t offset;
+    uint64_t length;
+    uint64_t done; /* bytes */
+} Request;
+
+struct Connection {
+    Loop *loop;
+    int fd;
+    Step (*step)(Connection *c);
+    Fate fate;
+
+    Buffer in, out;
+    bool readable;  /* the socket may hold input that we have not seen */
+    bool blocked;   /* it took less than we had to send */
+    bool hung_up;   /* the client has closed its side, or more */
+    bool at_end;    /* … and everything that it sent has been read */
+    bool shut;      /* we have closed ours */
+    bool queued;    /* in the loop's queue of those that can go on */
+    size_t drained; /* bytes read and thrown away since */
+
+    uint32_t client_flags;
+    OptionState option;
+    ExportFacts facts; /* of the export chosen */
+    Disk *disk;
+    Request request;
+
+    uint32_t *quirks; /* how often each rule has matched; NULL: none are active */
+
+    GList in_all, in_queue, in_closing; /* links of the loop's lists */
+    gint64 deadline;                    /* of the one in_closing */
+};
+
+/* Serves FD, which it owns, in LOOP. */
+void connection_new(Loop *loop, int fd);
+void connection_free(Connection *c);
+
+/* Does what can be done now. May free C. */
+void connection_run(Connection *c);
+
+/* N bytes of input in one piece, or NULL if they have not come yet; N is less than BUFFER_SIZE. */
+const uint8_t *connection_peek(const Connection *c, size_t n);
+size_t connection_available(const Connection *c);
+void connection_take(Connection *c, size_t n);
+
+/* Where at least N, and how many, bytes of output may be put; NULL if there is no room. */
+uint8_t *connection_room(Connection *c, size_t n, size_t *room);
+void connection_put(Connection *c, size_t n);
+
+/* Sends what there is, as far as the socket takes it. */
+void connection_push(Connection *c);
+
+/* The first fate decides. */
+void connection_doom(Connection *c, Fate fate);
+
+/* The protocol's entries. */
+Step handshake_start(Connection *c);
+Step transmission_step(Connection *c);
+
+#endif

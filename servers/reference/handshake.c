@@ -1,0 +1,336 @@
+/* The handshake: oldstyle, newstyle, and the options of fixed newstyle. */
+#include <string.h>
+
+#include "reference/message.h"
+
+/* Beyond this, nothing that we know has so much to say: a name, and every information request that
+ * there could be. Longer data are skipped, as long as their length is no attack. */
+#define DATA_LIMIT (4 + NBD_MAX_STRING + 2 + 2 * 65535)
+#define SKIP_LIMIT (1024 * 1024)
+
+static void reply(Connection *c, uint32_t type)
+{
+    message_put_option_reply(c, type, NULL, 0);
+}
+
+static void reply_error(Connection *c, uint32_t type, const char *text)
+{
+    message_put_option_reply(c, type, text, strlen(text));
+}
+
+/* ---- Exports ---------------------------------------------------------------------------------- */
+
+static const Export *find_export(Connection *c, const uint8_t *name, size_t length,
+                                 ExportFacts *facts)
+{
+    const Export *export = exports_find(&c->loop->server->exports, name, length);
+
+    return message_see_export(c, export, length, facts);
+}
+
+static void begin_transmission(Connection *c, const Export *export, const ExportFacts *facts)
+{
+    c->facts = *facts;
+    c->disk = export->disk;
+    c->step = transmission_step;
+}
+
+/* ---- The options ------------------------------------------------------------------------------ */
+
+/* NBD_OPT_EXPORT_NAME: the answer is no option reply, and an error cannot be said at all. */
+static void answer_export_name(Connection *c, const uint8_t *data, uint32_t length)
+{
+    ExportFacts facts;
+    const Export *export = find_export(c, data, length, &facts);
+
+    if (export == NULL || facts.require) {
+        connection_doom(c, FATE_END);
+        return;
+    }
+    begin_transmission(c, export, &facts);
+    message_put_export(c);
+}
+
+static void answer_abort(Connection *c, const uint8_t *data, uint32_t length)
+{
+    (void)data; /* is to be ignored, whatever it is */
+    (void)length;
+    reply(c, NBD_REP_ACK);
+    connection_doom(c, FATE_DONE);
+}
+
+static void list_export(Connection *c, const Export *export)
+{
+    uint8_t data[4 + 2 * NBD_MAX_STRING];
+    size_t name = strlen(export->name);
+    size_t description = export_text_length(export->description);
+
+    wire_put(data, 4, name);
+    memcpy(data + 4, export->name, name);
+    if (description > 0)
+        memcpy(data + 4 + name, export->description, description);
+    message_put_option_reply(c, NBD_REP_SERVER, data, 4 + name + description);
+}
+
+/* NBD_OPT_LIST, one export at a time: they may be many. */
+static void go_on_listing(Connection *c)
+{
+    const GPtrArray *all = c->loop->server->exports.all;
+
+    if (c->option.next_to_list < all->len) {
+        list_export(c, g_ptr_array_index(all, c->option.next_to_list++));
+        return;
+    }
+    reply(c, NBD_REP_ACK);
+    c->option.listing = false;
+}
+
+static void answer_list(Connection *c, const uint8_t *data, uint32_t length)
+{
+    (void)data;
+    if (length > 0) {
+        reply_error(c, NBD_REP_ERR_INVALID, "a list is asked for without data");
+        return;
+    }
+    c->option.listing = true;
+    c->option.next_to_list = 0;
+}
+
+/* What NBD_OPT_INFO and NBD_OPT_GO ask for. */
+typedef struct {
+    bool name, description, block_size;
+} Wanted;
+
+/* False if anything is asked for twice. */
+static bool parse_wanted(const WireInfoRequest *request, Wanted *wanted)
+{
+    uint8_t seen[65536 / 8] = {0};
+
+    *wanted = (Wanted){0};
+    for (unsigned i = 0; i < request->info_count; i++) {
+        uint64_t info = wire_get(request->infos + 2 * i, 2);
+        uint8_t bit = (uint8_t)(1u << info % 8);
+        if (seen[info / 8] & bit)
+            return false;
+        seen[info / 8] |= bit;
+        wanted->name |= info == NBD_INFO_NAME;
+        wanted->description |= info == NBD_INFO_DESCRIPTION;
+        wanted->block_size |= info == NBD_INFO_BLOCK_SIZE;
+    }
+    return true;
+}
+
+static void inform(Connection *c, WireKind kind, const uint64_t values[WIRE_MAX_FIELDS])
+{
+    uint8_t data[32];
+
+    wire_encode(kind, values, data);
+    message_put_option_reply(c, NBD_REP_INFO, data, wire_layout(kind)->size);
+}
+
+static void inform_text(Connection *c, uint16_t info, const char *text)
+{
+    uint8_t data[2 + NBD_MAX_STRING];
+    size_t length = strlen(text);
+
+    wire_put(data, 2, info);
+    memcpy(data + 2, text, length);
+    message_put_option_reply(c, NBD_REP_INFO, data, 2 + length);
+}
+
+static void inform_all(Connection *c, const Export *export, const ExportFacts *facts, Wanted wanted)
+{
+    const uint64_t about_export[WIRE_MAX_FIELDS] = {NBD_INFO_EXPORT, facts->size, facts->flags};
+    const uint64_t constraints[WIRE_MAX_FIELDS] = {NBD_INFO_BLOCK_SIZE, facts->minimum,
+                                                   facts->preferred, facts->maximum};
+
+    inform(c, WIRE_INFO_EXPORT, about_export);
+    if (wanted.name)
+        inform_text(c, NBD_INFO_NAME, export->canonical);
+    if (wanted.description && export->description != NULL)
+        inform_text(c, NBD_INFO_DESCRIPTION, export->description);
+    if (facts->constrained && (wanted.block_size || facts->require))
+        inform(c, WIRE_INFO_BLOCK_SIZE, constraints);
+}
+
+static const char *bad_info_request(const WireInfoRequest *request, Wanted *wanted)
+{
+    if (wire_check_string(request->name, request->name_length) > WIRE_STRING_LONG)
+        return "the name is no string of at most 4096 bytes";
+    if (!parse_wanted(request, wanted))
+        return "an information is requested twice";
+    return NULL;
+}
+
+/* NBD_OPT_INFO and NBD_OPT_GO. */
+static void answer_info(Connection *c, const uint8_t *data, uint32_t length)
+{
+    bool go = c->option.option == NBD_OPT_GO;
+    WireInfoRequest request;
+    ExportFacts facts;
+    Wanted wanted;
+
+    if (!wire_parse_info_request(data, length, &request)) {
+        reply_error(c, NBD_REP_ERR_INVALID, "the lengths do not add up");
+        return;
+    }
+    const char *bad = bad_info_request(&request, &wanted);
+    if (bad != NULL) {
+        reply_error(c, NBD_REP_ERR_INVALID, bad);
+        return;
+    }
+    const Export *export = find_export(c, request.name, request.name_length, &facts);
+    if (export == NULL) {
+        reply_error(c, NBD_REP_ERR_UNKNOWN, "there is no such export");
+        return;
+    }
+    inform_all(c, export, &facts, wanted);
+    if (facts.require && !wanted.block_size) {
+        reply_error(c, NBD_REP_ERR_BLOCK_SIZE_REQD, "the block size has to be asked for");
+        return;
+    }
+    reply(c, NBD_REP_ACK);
+    if (go)
+        begin_transmission(c, export, &facts);
+}
+
+static void answer_unknown(Connection *c, const uint8_t *data, uint32_t length)
+{
+    (void)data;
+    (void)length;
+    reply_error(c, NBD_REP_ERR_UNSUP, "not known here");
+}
+
+typedef void (*Answer)(Connection *c, const uint8_t *data, uint32_t length);
+
+static Answer answer_to(uint32_t option)
+{
+    switch (option) {
+    case NBD_OPT_EXPORT_NAME:
+        return answer_export_name;
+    case NBD_OPT_ABORT:
+        return answer_abort;
+    case NBD_OPT_LIST:
+        return answer_list;
+    case NBD_OPT_INFO:
+    case NBD_OPT_GO:
+        return answer_info;
+    default:
+        return answer_unknown;
+    }
+}
+
+/* ---- Haggling --------------------------------------------------------------------------------- */
+
+/* Without fixed newstyle, on either side, there is only one option. */
+static bool is_fixed(const Connection *c)
+{
+    return c->loop->server->style == REF_FIXED_NEWSTYLE &&
+           (c->client_flags & NBD_FLAG_C_FIXED_NEWSTYLE);
+}
+
+static Step take_header(Connection *c)
+{
+    uint64_t values[WIRE_MAX_FIELDS];
+
+    if (!message_get_option_header(c, values))
+        return STEP_INPUT;
+    uint32_t length = (uint32_t)values[OPTION_LENGTH];
+    c->option = (OptionState){
+        .pending = true,
+        .option = (uint32_t)values[OPTION_OPTION],
+        .length = length,
+        .skip = length > DATA_LIMIT ? length : 0,
+    };
+    if (values[OPTION_MAGIC] != NBD_IHAVEOPT || length > SKIP_LIMIT ||
+        (c->option.option != NBD_OPT_EXPORT_NAME && !is_fixed(c)) ||
+        (c->option.option == NBD_OPT_EXPORT_NAME && c->option.skip > 0))
+        connection_doom(c, FATE_END);
+    return STEP_AGAIN;
+}
+
+static Step skip_data(Connection *c)
+{
+    uint32_t n = (uint32_t)MIN(connection_available(c), c->option.skip);
+    Answer answer = answer_to(c->option.option);
+
+    connection_take(c, n);
+    c->option.skip -= n;
+    if (c->option.skip > 0)
+        return STEP_INPUT;
+    c->option.pending = false;
+    if (answer == answer_unknown || answer == answer_abort)
+        answer(c, NULL, 0);
+    else
+        reply_error(c, NBD_REP_ERR_TOO_BIG, "that is too much data");
+    return STEP_AGAIN;
+}
+
+static Step take_data(Connection *c)
+{
+    uint32_t taken = c->option.length;
+    uint32_t length = taken;
+    const uint8_t *data = taken > 0 ? connection_peek(c, taken) : (const uint8_t *)"";
+
+    if (data == NULL)
+        return STEP_INPUT;
+    c->option.pending = false;
+    if (message_see_option(c, data, &length))
+        answer_to(c->option.option)(c, data, length);
+    connection_take(c, taken);
+    return STEP_AGAIN;
+}
+
+static Step haggle(Connection *c)
+{
+    size_t room;
+
+    if (connection_room(c, HANDSHAKE_ROOM, &room) == NULL)
+        return STEP_OUTPUT;
+    if (c->option.listing) {
+        go_on_listing(c);
+        return STEP_AGAIN;
+    }
+    if (!c->option.pending)
+        return take_header(c);
+    return c->option.skip > 0 ? skip_data(c) : take_data(c);
+}
+
+/* ---- Greetings -------------------------------------------------------------------------------- */
+
+static uint64_t handshake_flags(const Connection *c)
+{
+    bool fixed = c->loop->server->style == REF_FIXED_NEWSTYLE;
+
+    return NBD_FLAG_NO_ZEROES | (fixed ? NBD_FLAG_FIXED_NEWSTYLE : 0);
+}
+
+static Step take_client_flags(Connection *c)
+{
+    if (!message_get_client_flags(c, &c->client_flags))
+        return STEP_INPUT;
+    /* The two kinds of flags have the same bits: what we did not offer, nobody may answer. */
+    if (c->client_flags & ~handshake_flags(c))
+        connection_doom(c, FATE_END);
+    c->step = haggle;
+    return STEP_AGAIN;
+}
+
+static Step greet_oldstyle(Connection *c)
+{
+    ExportFacts facts;
+    const Export *export = find_export(c, (const uint8_t *)"", 0, &facts);
+
+    begin_transmission(c, export, &facts);
+    message_put_oldstyle(c);
+    return STEP_AGAIN;
+}
+
+Step handshake_start(Connection *c)
+{
+    if (c->loop->server->style == REF_OLDSTYLE)
+        return greet_oldstyle(c);
+    c->step = take_client_flags;
+    message_put_newstyle(c, handshake_flags(c));
+    return STEP_AGAIN;
+}

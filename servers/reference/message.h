@@ -1,0 +1,39 @@
+/* Messages between the protocol and the bytes: what comes is decoded, what goes is encoded, and on
+ * the way both pass the quirks. */
+#ifndef NBDCONFORM_REFERENCE_MESSAGE_H
+#define NBDCONFORM_REFERENCE_MESSAGE_H
+
+#include "reference/connection.h"
+#include "wire/wire.h"
+
+/* Receiving. False: not all of it has come. */
+bool message_get_client_flags(Connection *c, uint32_t *flags);
+bool message_get_option_header(Connection *c, uint64_t values[WIRE_MAX_FIELDS]);
+bool message_get_request(Connection *c, Request *request, bool *right_magic);
+
+/* The pending option's data, which the caller takes from the input when it is done with them; LENGTH
+ * is what the protocol is to make of them. False: it has been dealt with. */
+bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length);
+
+/* What the client is told of an export; EXPORT is NULL if there is none. */
+const Export *message_see_export(Connection *c, const Export *export, size_t name_length,
+                                 ExportFacts *facts);
+
+/* The client has closed. */
+void message_see_leave(Connection *c);
+
+/* Sending; the caller has made sure that there is room, HANDSHAKE_ROOM for what belongs there. */
+#define HANDSHAKE_ROOM ((size_t)64 * 1024)
+void message_put_oldstyle(Connection *c);
+void message_put_newstyle(Connection *c, uint64_t handshake_flags);
+void message_put_export(Connection *c);
+void message_put_option_reply(Connection *c, uint32_t type, const void *data, size_t length);
+
+/* The header of a reply to REQUEST, with request->error. The data of a successful read follow, made
+ * by the caller: request->length bytes, which may have become another number. */
+void message_put_simple_reply(Connection *c, Request *request);
+
+/* A piece of those data, before it is sent. */
+void message_see_data(Connection *c, const Request *request, uint8_t *data, size_t length);
+
+#endif

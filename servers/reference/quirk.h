@@ -1,0 +1,131 @@
+/* Quirks: how a named deviation is written down, and where it takes effect.
+ *
+ * A quirk is data: at some point of the conversation, if some fields have some values, do something
+ * else. The points lie where messages enter and leave (message.c); the protocol itself knows of none.
+ */
+#ifndef NBDCONFORM_REFERENCE_QUIRK_H
+#define NBDCONFORM_REFERENCE_QUIRK_H
+
+#include "reference/reference.h"
+
+typedef enum {
+    AT_NOWHERE,
+    AT_GREETING,      /* before the greeting is sent */
+    AT_CLIENT_FLAGS,  /* when they have come */
+    AT_OPTION_HEADER, /* when an option's header has come */
+    AT_OPTION,        /* when its data have, too */
+    AT_FACTS,         /* when an export has been looked up */
+    AT_OPTION_REPLY,  /* before a reply to an option is sent */
+    AT_EXPORT,        /* before the answer to NBD_OPT_EXPORT_NAME is sent */
+    AT_REQUEST,       /* when a request's header has come */
+    AT_REPLY,         /* before a simple reply is sent */
+    AT_LEAVE,         /* when the client has closed */
+} QuirkPoint;
+
+/* The fields of the messages at these points; which of them are there depends on the point. */
+typedef enum {
+    F_NONE,
+    F_SEEN,   /* how often the rule's other conditions have been met on this connection, from 1 */
+    F_PASSWD, /* greeting */
+    F_MAGIC,  /* greeting, option, replies, request */
+    F_FLAGS,  /* handshake, client, transmission or command flags */
+    F_OPTION, /* header, option, facts, option reply */
+    F_LENGTH, /* of data: option, option reply, request */
+    F_NAME_LENGTH, /* as NBD_OPT_INFO, GO, EXPORT_NAME claim it */
+    F_REQUESTS,    /* how many information requests NBD_OPT_INFO and GO claim */
+    F_KNOWN,       /* facts: whether there is such an export */
+    F_SIZE,        /* facts, export, oldstyle greeting */
+    F_MINIMUM,     /* facts */
+    F_PREFERRED,
+    F_MAXIMUM,
+    F_CONSTRAINED, /* facts: whether NBD_INFO_BLOCK_SIZE is to be had */
+    F_LENIENT,     /* facts: whether constraints are not insisted on */
+    F_REQUIRE,     /* facts: whether clients must ask for the constraints */
+    F_TYPE,        /* option reply */
+    F_INFO,        /* option reply of type INFO: the information type; else a value of no type */
+    F_ZEROES,      /* export: how many follow */
+    F_COMMAND,     /* request, reply */
+    F_COOKIE,
+    F_OFFSET,
+    F_END,     /* offset + length, or 2^64-1 */
+    F_ERROR,   /* request: set, to refuse it; reply */
+    F_PAYLOAD, /* reply: bytes of data that follow */
+    F_PHASE,   /* leave: 0 before the client flags, 1 among options, 2 in transmission */
+    F_COUNT
+} QuirkField;
+
+#define NO_INFO UINT64_C(0x10000) /* F_INFO of a reply that is no information */
+
+typedef enum { ANY, IS, NOT, OVER, UNDER, HAS, LACKS, UNALIGNED } QuirkTest;
+
+typedef struct {
+    QuirkField field; /* F_NONE ends the list */
+    QuirkTest test;
+    uint64_t value;
+} QuirkIf;
+
+typedef enum {
+    DO_SET,   /* field = value; an option's LENGTH and NAME_LENGTH as the protocol then sees them */
+    DO_COPY,  /* field = the field that VALUE names */
+    DO_ADD,   /* field += value */
+    DO_RAISE, /* field |= value */
+    DO_CLEAR, /* field &= ~value */
+    DO_SWAP,  /* the bytes of the field, VALUE many, in the other order */
+    DO_ROUND, /* field down to a multiple of value */
+    DO_APPEND,      /* VALUE bytes behind the data, and counted */
+    DO_CUT,         /* the data to VALUE bytes, and counted */
+    DO_GARBLE,      /* byte number VALUE of the data becomes another; of a read's, all */
+    DO_TWICE,       /* the message is sent twice */
+    DO_SPLIT,       /* header and data are sent apart */
+    DO_DROP,        /* the message is not sent, the option not answered */
+    DO_REFUSE,      /* the option is answered with reply type VALUE, the request with error VALUE */
+    DO_INSERT,      /* an empty option reply of type VALUE goes ahead of this one */
+    DO_FORGET,      /* all replies that have not been sent yet are lost */
+    DO_CLOSE,       /* hang up in place of it */
+    DO_CLOSE_AFTER, /* hang up behind it */
+    DO_RESET,       /* the connection is lost at once, with all that was still to be sent */
+    DO_HANG,        /* nothing is ever answered again */
+    DO_HANG_AFTER,
+    DO_DIE,   /* the server is gone, with all connections */
+    DO_NAGLE, /* Nagle's algorithm is left on */
+} QuirkAction;
+
+typedef struct {
+    QuirkPoint point;
+    QuirkIf where[3];
+    QuirkAction action;
+    QuirkField field;
+    uint64_t value;
+} QuirkRule;
+
+/* The rules of the quirks that a server was given. */
+typedef struct {
+    GPtrArray *rules; /* of const QuirkRule; NULL: none */
+} QuirkSet;
+
+bool quirk_set_init(QuirkSet *set, const char *const *names, GError **error);
+void quirk_set_clear(QuirkSet *set);
+
+/* One counter for each rule, for one connection (g_free); NULL if there is none. */
+uint32_t *quirk_counters(const QuirkSet *set);
+
+/* A message on its way, as rules see and change it. */
+typedef struct {
+    uint64_t field[F_COUNT];
+    QuirkAction fate; /* one of DO_DROP, DO_REFUSE and what follows; DO_SET: none */
+    uint64_t fate_value;
+    uint64_t append, cut; /* 0, UINT64_MAX: leave the data alone */
+    uint64_t garble;      /* UINT64_MAX: no byte */
+    uint64_t insert;      /* 0: nothing */
+    bool twice, split, nagle, forget;
+} QuirkEvent;
+
+#define QUIRK_EVENT(...)                                                                           \
+    {                                                                                              \
+        .field = {__VA_ARGS__}, .cut = UINT64_MAX, .garble = UINT64_MAX                            \
+    }
+
+/* Applies all rules for POINT, in order, to EVENT. */
+void quirk_apply(const QuirkSet *set, uint32_t *counters, QuirkPoint point, QuirkEvent *event);
+
+#endif

@@ -1,0 +1,156 @@
+/* The server: made from a configuration, started, stopped. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "reference/server.h"
+
+G_DEFINE_QUARK(nbdconform - reference - error, ref_error)
+
+#define MOST_LOOPS 64u
+
+static uint64_t half_of_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long size = sysconf(_SC_PAGESIZE);
+
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : UINT64_C(1) << 30;
+}
+
+RefServer *ref_server_new(const RefConfig *config, GError **error)
+{
+    g_autoptr(RefServer) server = g_new0(RefServer, 1);
+
+    server->listener = -1;
+    server->style = config->style;
+    server->budget.limit = config->memory > 0 ? config->memory : half_of_memory();
+    server->loop_count = CLAMP(config->loops, 1, MOST_LOOPS);
+    server->loops = g_new0(Loop, server->loop_count);
+    if (!quirk_set_init(&server->quirks, config->quirks, error) ||
+        !exports_init(&server->exports, config, &server->budget, error))
+        return NULL;
+    for (unsigned i = 0; i < server->loop_count; i++)
+        if (!loop_init(&server->loops[i], server, error))
+            return NULL;
+    if (!listener_open(server, config, error))
+        return NULL;
+    return g_steal_pointer(&server);
+}
+
+static gpointer run_thread(gpointer data)
+{
+    loop_run(data, -1);
+    return NULL;
+}
+
+/* Starts threads for the loops from FIRST on. */
+static bool start_from(RefServer *server, unsigned first, GError **error)
+{
+    server->running = true;
+    __atomic_store_n(&server->stopping, 0, __ATOMIC_RELEASE);
+    for (unsigned i = first; i < server->loop_count; i++) {
+        Loop *loop = &server->loops[i];
+        loop->thread = g_thread_try_new("reference", run_thread, loop, error);
+        if (loop->thread == NULL) {
+            ref_server_stop(server);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ref_server_start(RefServer *server, GError **error)
+{
+    return server->running || start_from(server, 0, error);
+}
+
+bool ref_server_run(RefServer *server, int stop_fd, GError **error)
+{
+    if (!start_from(server, 1, error))
+        return false;
+    loop_run(&server->loops[0], stop_fd);
+    ref_server_stop(server);
+    return true;
+}
+
+void ref_server_stop(RefServer *server)
+{
+    if (!server->running)
+        return;
+    __atomic_store_n(&server->stopping, 1, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < server->loop_count; i++)
+        loop_wake(&server->loops[i]);
+    for (unsigned i = 0; i < server->loop_count; i++)
+        g_clear_pointer(&server->loops[i].thread, g_thread_join);
+    server->running = false;
+}
+
+void ref_server_free(RefServer *server)
+{
+    if (server == NULL)
+        return;
+    ref_server_stop(server);
+    for (unsigned i = 0; i < server->loop_count; i++)
+        loop_clear(&server->loops[i]);
+    g_free(server->loops);
+    if (server->listener >= 0)
+        close(server->listener);
+    if (server->owns_path)
+        unlink(server->socket);
+    g_free(server->socket);
+    g_free(server->host);
+    exports_clear(&server->exports);
+    quirk_set_clear(&server->quirks);
+    g_free(server);
+}
+
+void server_die(RefServer *server)
+{
+    __atomic_store_n(&server->died, 1, __ATOMIC_RELEASE);
+    shutdown(server->listener, SHUT_RDWR);
+    for (unsigned i = 0; i < server->loop_count; i++)
+        loop_wake(&server->loops[i]);
+}
+
+const char *ref_server_socket(const RefServer *server)
+{
+    return server->socket;
+}
+
+uint16_t ref_server_port(const RefServer *server)
+{
+    return server->port;
+}
+
+char *ref_server_uri(const RefServer *server, const char *name)
+{
+    g_autofree char *export = g_uri_escape_string(name != NULL ? name : "", NULL, FALSE);
+
+    if (server->socket != NULL) {
+        g_autofree char *path = g_uri_escape_string(server->socket, "/", FALSE);
+        return g_strdup_printf("nbd+unix:///%s?socket=%s", export, path);
+    }
+    bool brackets = strchr(server->host, ':') != NULL;
+    return g_strdup_printf("nbd://%s%s%s:%u%s%s", brackets ? "[" : "", server->host,
+                           brackets ? "]" : "", server->port, *export != '\0' ? "/" : "", export);
+}
+
+size_t ref_server_connections(const RefServer *server)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < server->loop_count; i++)
+        count += __atomic_load_n(&server->loops[i].count, __ATOMIC_RELAXED);
+    return count;
+}
+
+uint64_t ref_server_accepted(const RefServer *server)
+{
+    return __atomic_load_n(&server->accepted, __ATOMIC_RELAXED);
+}
+
+bool ref_server_died(const RefServer *server)
+{
+    return __atomic_load_n(&server->died, __ATOMIC_ACQUIRE);
+}

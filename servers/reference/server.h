@@ -1,0 +1,67 @@
+/* The server and its loops, as the reference server's own files see them. */
+#ifndef NBDCONFORM_REFERENCE_SERVER_H
+#define NBDCONFORM_REFERENCE_SERVER_H
+
+#include "reference/export.h"
+#include "reference/quirk.h"
+#include "reference/reference.h"
+
+#define SPARE_BUFFERS 8u
+
+/* One thread's epoll loop, and the connections that it serves. */
+typedef struct {
+    RefServer *server;
+    int epoll;
+    int wake; /* eventfd: connections handed over, or an end */
+    GThread *thread;
+    bool accepting;
+    gint64 accept_again; /* when not accepting: the time to try, as g_get_monotonic_time() */
+
+    GQueue all;     /* of Connection */
+    GQueue queue;   /* those that can go on without waiting */
+    GQueue closing; /* those that wait for the client's end, by deadline */
+    size_t count;   /* of all; read by other loops */
+
+    uint8_t *spare[SPARE_BUFFERS];
+    unsigned spares;
+
+    GMutex mutex;
+    GArray *incoming; /* descriptors from other loops */
+} Loop;
+
+struct RefServer {
+    int listener;
+    char *socket;
+    bool owns_path; /* the socket's path is ours to remove */
+    char *host;
+    uint16_t port;
+    RefStyle style;
+    DiskBudget budget;
+    Exports exports;
+    QuirkSet quirks;
+    Loop *loops;
+    unsigned loop_count;
+    bool running;
+    int stopping; /* atomic */
+    int died;     /* atomic */
+    uint64_t accepted;
+};
+
+/* Opens the socket that CONFIG asks for. */
+bool listener_open(RefServer *server, const RefConfig *config, GError **error);
+
+bool loop_init(Loop *loop, RefServer *server, GError **error);
+void loop_clear(Loop *loop);
+
+/* Serves until the server stops or dies, or STOP_FD (if not negative) becomes readable. */
+void loop_run(Loop *loop, int stop_fd);
+void loop_wake(Loop *loop);
+
+/* For connections: buffers of BUFFER_SIZE, and their place in the loop's lists. */
+uint8_t *loop_borrow(Loop *loop);
+void loop_return(Loop *loop, uint8_t *buffer);
+
+/* A quirk's "crash": no connection survives, nobody can connect any more. */
+void server_die(RefServer *server);
+
+#endif

@@ -1,0 +1,273 @@
+/* The transmission phase, with simple replies.
+ *
+ * Requests are carried out in the order of their arrival, long ones piece by piece, so that neither
+ * memory nor time for one step depends on what a client asks for. */
+#include <string.h>
+
+#include "reference/message.h"
+
+#define PAYLOAD_LIMIT                                                                              \
+    (64u * 1024 * 1024)           /* beyond, a payload is an attack, unless we asked for it */
+#define REPLY_ROOM 4096u          /* for the header of a reply */
+#define WHOLE_WRITE (128u * 1024) /* up to here a write is applied when all of it is there */
+#define WRITE_PIECE (32u * 1024)  /* longer ones come in pieces of at least this */
+#define ALLOCATING_PIECE (UINT64_C(1) << 20)
+#define DISCARDING_PIECE (UINT64_C(1) << 30)
+
+/* ---- Judging requests ------------------------------------------------------------------------- */
+
+static bool writes(uint16_t type)
+{
+    return type == NBD_CMD_WRITE || type == NBD_CMD_TRIM || type == NBD_CMD_WRITE_ZEROES;
+}
+
+static bool has_payload(uint16_t type)
+{
+    return type == NBD_CMD_READ || type == NBD_CMD_WRITE;
+}
+
+static bool offers(const Connection *c, uint64_t flag)
+{
+    return c->facts.flags & flag;
+}
+
+static bool knows_command(const Connection *c, uint16_t type)
+{
+    switch (type) {
+    case NBD_CMD_READ:
+    case NBD_CMD_WRITE:
+        return true;
+    case NBD_CMD_FLUSH:
+        return offers(c, NBD_FLAG_SEND_FLUSH);
+    case NBD_CMD_TRIM:
+        return offers(c, NBD_FLAG_SEND_TRIM);
+    case NBD_CMD_CACHE:
+        return offers(c, NBD_FLAG_SEND_CACHE);
+    case NBD_CMD_WRITE_ZEROES:
+        return offers(c, NBD_FLAG_SEND_WRITE_ZEROES);
+    default:
+        return false;
+    }
+}
+
+/* The flags that may be set on a command ("Command flags"). */
+static uint16_t known_flags(const Connection *c, uint16_t type)
+{
+    uint16_t flags = offers(c, NBD_FLAG_SEND_FUA) ? NBD_CMD_FLAG_FUA : 0;
+
+    if (type == NBD_CMD_WRITE_ZEROES)
+        flags |= NBD_CMD_FLAG_NO_HOLE;
+    if (type == NBD_CMD_WRITE_ZEROES && offers(c, NBD_FLAG_SEND_FAST_ZERO))
+        flags |= NBD_CMD_FLAG_FAST_ZERO;
+    return flags;
+}
+
+static bool beyond_end(const Connection *c, const Request *request)
+{
+    return request->offset > c->facts.size || request->length > c->facts.size - request->offset;
+}
+
+/* The longest payload that we take or give. */
+static uint64_t payload_limit(const Connection *c)
+{
+    bool insists = c->facts.constrained && !c->facts.lenient;
+
+    return insists ? c->facts.maximum : MAX(PAYLOAD_LIMIT, c->facts.maximum);
+}
+
+static bool breaks_constraints(const Connection *c, const Request *request)
+{
+    bool insists = c->facts.constrained && !c->facts.lenient;
+
+    return (insists && (request->offset | request->length) & (c->facts.minimum - 1)) ||
+           (has_payload(request->type) && request->length > payload_limit(c));
+}
+
+/* The error that the chapter "Error values" names; NBD_SUCCESS if the request is fine. */
+static uint32_t judge(const Connection *c, const Request *request)
+{
+    if (!knows_command(c, request->type) || request->flags & ~known_flags(c, request->type))
+        return NBD_EINVAL;
+    if (request->type == NBD_CMD_FLUSH)
+        return request->offset != 0 || request->length != 0 ? NBD_EINVAL : NBD_SUCCESS;
+    if (writes(request->type) && offers(c, NBD_FLAG_READ_ONLY))
+        return NBD_EPERM;
+    if (beyond_end(c, request))
+        return request->type == NBD_CMD_WRITE || request->type == NBD_CMD_WRITE_ZEROES ? NBD_ENOSPC
+                                                                                       : NBD_EINVAL;
+    return breaks_constraints(c, request) ? NBD_EINVAL : NBD_SUCCESS;
+}
+
+/* ---- Carrying them out ------------------------------------------------------------------------ */
+
+static void finish(Connection *c, Request *request)
+{
+    message_put_simple_reply(c, request);
+    request->active = false;
+}
+
+/* Has the disk do the next LENGTH bytes of the request. */
+static uint32_t do_piece(Connection *c, Request *request, DiskOp op, uint8_t *data, uint64_t length)
+{
+    DiskRequest piece = {
+        .op = op,
+        .flags = request->flags,
+        .more = request->done + length < request->length,
+        .offset = request->offset + request->done,
+        .length = length,
+        .data = data,
+    };
+
+    disk_submit(c->disk, &piece);
+    request->done += length;
+    return piece.error;
+}
+
+/* A read fails as a whole or not at all, so its first piece is read before the header is sent. */
+static Step begin_read(Connection *c, Request *request)
+{
+    const size_t header = wire_layout(WIRE_SIMPLE_REPLY)->size;
+    size_t room;
+    uint8_t *out = connection_room(c, header, &room);
+
+    if (out == NULL)
+        return STEP_OUTPUT;
+    uint8_t *data = out + header;
+    size_t length = (size_t)MIN(room - header, request->length);
+    request->error = do_piece(c, request, DISK_READ, data, length);
+    if (request->error != NBD_SUCCESS) {
+        finish(c, request);
+        return STEP_AGAIN;
+    }
+    message_put_simple_reply(c, request);
+    request->replied = true;
+    /* Where the reply went out as it was meant to, the data already stand behind it. */
+    if (connection_room(c, 0, &room) == data && length <= request->length) {
+        message_see_data(c, request, data, length);
+        connection_put(c, length);
+    } else {
+        request->done = 0;
+    }
+    return STEP_AGAIN;
+}
+
+/* The header has been sent, and the data follow as there is room for them. */
+static Step go_on_reading(Connection *c, Request *request)
+{
+    size_t room;
+
+    if (request->done == request->length) {
+        request->active = false;
+        request->replied = false;
+        return STEP_AGAIN;
+    }
+    uint8_t *out = connection_room(c, 1, &room);
+    if (out == NULL)
+        return STEP_OUTPUT;
+    size_t length = (size_t)MIN(room, request->length - request->done);
+    if (do_piece(c, request, DISK_READ, out, length) != NBD_SUCCESS) {
+        connection_doom(c, FATE_END); /* success has been promised: there is no other way out */
+        return STEP_AGAIN;
+    }
+    message_see_data(c, request, out, length);
+    connection_put(c, length);
+    return STEP_AGAIN;
+}
+
+/* Takes the payload: onto the disk, or nowhere if the request has failed. */
+static Step do_write(Connection *c, Request *request)
+{
+    uint64_t left = request->length - request->done;
+    uint64_t wanted = request->error != NBD_SUCCESS    ? MIN(left, 1)
+                      : request->length <= WHOLE_WRITE ? left
+                                                       : MIN(left, WRITE_PIECE);
+
+    if (connection_available(c) < wanted)
+        return STEP_INPUT;
+    size_t length = (size_t)MIN(left, connection_available(c));
+    if (request->error != NBD_SUCCESS)
+        request->done += length;
+    else if (length > 0)
+        request->error = do_piece(c, request, DISK_WRITE, c->in.data + c->in.start, length);
+    connection_take(c, length);
+    if (request->done == request->length)
+        finish(c, request);
+    return STEP_AGAIN;
+}
+
+static Step do_without_payload(Connection *c, Request *request, DiskOp op)
+{
+    bool allocates = request->flags & NBD_CMD_FLAG_NO_HOLE;
+    uint64_t length =
+        MIN(request->length - request->done, allocates ? ALLOCATING_PIECE : DISCARDING_PIECE);
+
+    request->error = do_piece(c, request, op, NULL, length);
+    if (request->error != NBD_SUCCESS || request->done == request->length)
+        finish(c, request);
+    return STEP_AGAIN;
+}
+
+static Step go_on(Connection *c, Request *request)
+{
+    if (request->replied)
+        return go_on_reading(c, request);
+    if (request->type == NBD_CMD_WRITE)
+        return do_write(c, request);
+    if (request->error != NBD_SUCCESS) {
+        finish(c, request);
+        return STEP_AGAIN;
+    }
+    switch (request->type) {
+    case NBD_CMD_READ:
+        return begin_read(c, request);
+    case NBD_CMD_WRITE_ZEROES:
+        return do_without_payload(c, request, DISK_ZERO);
+    case NBD_CMD_TRIM:
+        return do_without_payload(c, request, DISK_TRIM);
+    case NBD_CMD_CACHE:
+        return do_without_payload(c, request, DISK_CACHE);
+    default:
+        return do_without_payload(c, request, DISK_FLUSH);
+    }
+}
+
+/* ---- Receiving them --------------------------------------------------------------------------- */
+
+static Step take_request(Connection *c, Request *request)
+{
+    bool right_magic;
+
+    if (!message_get_request(c, request, &right_magic))
+        return STEP_INPUT;
+    if (!right_magic ||
+        (request->type == NBD_CMD_WRITE && request->length > MAX(PAYLOAD_LIMIT, c->facts.maximum)))
+        connection_doom(c, FATE_END);
+    else if (request->type == NBD_CMD_DISC && request->error == NBD_SUCCESS)
+        connection_doom(c, FATE_DONE); /* all that was asked before has been answered */
+    else if (request->error == NBD_SUCCESS)
+        request->error = judge(c, request);
+    return STEP_AGAIN;
+}
+
+/* A long request that yields no output yet: the others get their turn between its pieces. */
+static bool is_long(const Request *request)
+{
+    return request->active && !request->replied && request->done > 0;
+}
+
+/* As many requests as there are input and room for. */
+Step transmission_step(Connection *c)
+{
+    Request *request = &c->request;
+    Step next = STEP_AGAIN;
+    size_t room;
+
+    while (next == STEP_AGAIN && c->fate == FATE_NONE) {
+        if (!request->replied && connection_room(c, REPLY_ROOM, &room) == NULL)
+            return STEP_OUTPUT;
+        next = request->active ? go_on(c, request) : take_request(c, request);
+        if (is_long(request))
+            return next;
+    }
+    return next;
+}
