@@ -60,6 +60,7 @@ typedef struct {
     VerdictKind kind;
     char *reason;         /* why it is no pass: one line; NULL for a pass */
     GPtrArray *findings;  /* of Finding */
+    GPtrArray *setup;     /* of Finding: seen on the way to the test, to be reported once a run */
     char *blocked_by;     /* id of the requirement whose step blocked, or NULL */
     bool doubtful;        /* could be the doing of something else: to be played again, alone */
     char *transcript;     /* both sides, in the notation, with hex of what is not understood */

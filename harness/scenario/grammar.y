@@ -48,7 +48,8 @@ static bool add_value(Parser *parser, Loop *loop, Expr *value);
 static bool add_range(Parser *parser, Loop *loop, Expr *first, Expr *last);
 static Expr *binary(Parser *parser, char op, Place place, Expr *left, Expr *right);
 static char *actor_of(Parser *parser, char *connection, char *side, Place place);
-static Statement *message_new(Place place, char *actor, char *verb, GPtrArray *args);
+static Statement *message_new(Place place, Place verb_place, char *actor, char *verb,
+                              GPtrArray *args);
 static Statement *fact_new(Place place, char *word, Expr *value);
 static Statement *trace_new(TraceKind kind, Statement *pattern, Statement *second);
 static bool outcome_new(Parser *parser, OutcomeKind kind, Place place, GBytes *why, bool continues,
@@ -220,12 +221,12 @@ fact: EVENTUALLY pattern    { $$ = trace_new(TRACE_EVENTUALLY, $pattern, NULL); 
                             { $$ = trace_new(TRACE_BEFORE, $first, $second); }
     | WORD expr             { $$ = fact_new(@WORD, $WORD, $expr); }
 
-message: VERB args          { $$ = message_new(@$, NULL, $VERB, $args); }
+message: VERB args          { $$ = message_new(@$, @VERB, NULL, $VERB, $args); }
        | pattern
 
 pattern: actor ':' VERB args
         {
-            $$ = message_new(@$, $actor, $VERB, $args);
+            $$ = message_new(@$, @VERB, $actor, $VERB, $args);
             /* a bare colon: the place of nothing is the end of what stands before it */
             if (*$$->actor == '\0')
                 $$->place = @2;
@@ -455,12 +456,14 @@ static char *actor_of(Parser *parser, char *stolen_connection, char *stolen_side
     return NULL;
 }
 
-static Statement *message_new(Place place, char *actor, char *verb, GPtrArray *args)
+static Statement *message_new(Place place, Place verb_place, char *actor, char *verb,
+                              GPtrArray *args)
 {
     Statement *statement = scenario_statement_new(STATEMENT_PLAIN, place);
 
     statement->actor = actor;
     statement->verb = verb;
+    statement->verb_place = verb_place;
     g_ptr_array_unref(statement->args);
     statement->args = args;
     return statement;

@@ -98,6 +98,7 @@ struct Statement {
     bool then;            /* `then …`: played however the lines before it ended */
     char *actor;          /* "C", "S", "B.C", "B", "" for a bare colon; NULL without any */
     char *verb;           /* NULL for blocks without a verb */
+    Place verb_place;
     GPtrArray *args;      /* of Arg */
     GPtrArray *citations; /* of Citation */
     Outcome outcome;      /* of an alternative; OUTCOME_NONE elsewhere */

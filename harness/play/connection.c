@@ -1,0 +1,226 @@
+/* Moving the bytes of one connection, and writing down what passed. */
+#include <poll.h>
+#include <string.h>
+
+#include "play/connection.h"
+
+/* In a mode that cuts messages into segments, so much of each message is cut: headers and small data
+ * always are, and 32 MiB of payload do not take 32 million system calls. */
+#define SEGMENTED 4096u
+
+#define READ_SIZE (256u << 10)
+
+/* A transcript stays readable: of an endless conversation the beginning is kept. */
+#define MAX_TRANSCRIPT (256u << 10)
+
+/* Messages that nobody has expected yet; a peer that sends more is cut short by its reader. */
+#define MAX_CAME 20000u
+
+Connection *connection_new(const char *name, Transport *transport, GString *transcript, bool labelled)
+{
+    Connection *connection = g_new0(Connection, 1);
+
+    connection->name = g_strdup(name);
+    connection->transport = transport;
+    connection->session = session_new(VANTAGE_ENDPOINT);
+    connection->out = g_byte_array_new();
+    connection->cuts = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_queue_init(&connection->came);
+    connection->next_cookie = 1;
+    connection->last_progress_us = g_get_monotonic_time();
+    connection->transcript = transcript;
+    connection->labelled = labelled;
+    return connection;
+}
+
+void connection_free(Connection *connection)
+{
+    if (connection == NULL)
+        return;
+    g_free(connection->name);
+    transport_free(connection->transport);
+    session_free(connection->session);
+    g_byte_array_unref(connection->out);
+    g_array_unref(connection->cuts);
+    g_queue_clear_full(&connection->came, (GDestroyNotify)session_message_free);
+    g_free(connection);
+}
+
+void connection_note(Connection *connection, const char *actor, const char *text)
+{
+    if (connection->transcript->len > MAX_TRANSCRIPT)
+        return;
+    g_string_append_printf(connection->transcript, "%s%s%s: %s\n",
+                           connection->labelled ? connection->name : "",
+                           connection->labelled ? "." : "", actor, text);
+    if (connection->transcript->len > MAX_TRANSCRIPT)
+        g_string_append(connection->transcript, "(the rest is left out)\n");
+}
+
+static const char *actor_of(Side side)
+{
+    return side == SIDE_CLIENT ? "C" : "S";
+}
+
+/* Takes out of the session what has become whole. Our own messages are only written down. */
+static void collect(Connection *connection)
+{
+    SessionMessage *message;
+
+    while ((message = session_next(connection->session)) != NULL) {
+        g_autofree char *text = session_message_describe(message);
+        connection_note(connection, actor_of(message->from), text);
+        if (message->from == SIDE_CLIENT || connection->came.length > MAX_CAME)
+            session_message_free(message);
+        else
+            g_queue_push_tail(&connection->came, message);
+    }
+}
+
+static void cut(Connection *connection, size_t size, unsigned segment)
+{
+    guint piece = segment;
+    size_t done = 0;
+
+    for (; done < MIN(size, SEGMENTED); done += piece) {
+        piece = (guint)MIN(segment, size - done);
+        g_array_append_val(connection->cuts, piece);
+    }
+    if (done < size) {
+        piece = (guint)(size - done);
+        g_array_append_val(connection->cuts, piece);
+    }
+}
+
+void connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment)
+{
+    if (connection->send_failed || connection->ended)
+        return;
+    g_byte_array_append(connection->out, bytes, (guint)size);
+    if (segment > 0)
+        cut(connection, size, segment);
+    session_feed(connection->session, SIDE_CLIENT, bytes, size);
+    collect(connection);
+    connection->last_progress_us = g_get_monotonic_time();
+    connection_move(connection);
+}
+
+bool connection_owes(const Connection *connection)
+{
+    return connection->out_start < connection->out->len && !connection->send_failed &&
+           !connection->ended;
+}
+
+static size_t next_piece(const Connection *connection)
+{
+    size_t left = connection->out->len - connection->out_start;
+
+    if (connection->cuts->len == 0)
+        return left;
+    return MIN(left, g_array_index(connection->cuts, guint, 0));
+}
+
+static void sent(Connection *connection, size_t done)
+{
+    connection->out_start += done;
+    if (connection->cuts->len > 0) {
+        guint *piece = &g_array_index(connection->cuts, guint, 0);
+        *piece -= (guint)done;
+        if (*piece == 0)
+            g_array_remove_index(connection->cuts, 0);
+    }
+    if (connection->out_start == connection->out->len) {
+        g_byte_array_set_size(connection->out, 0);
+        connection->out_start = 0;
+    }
+    connection->last_progress_us = g_get_monotonic_time();
+}
+
+static void move_out(Connection *connection)
+{
+    while (connection_owes(connection)) {
+        size_t done;
+        TransportStatus status =
+            transport_write(connection->transport, connection->out->data + connection->out_start,
+                            next_piece(connection), &done);
+        if (status == TRANSPORT_AGAIN)
+            return;
+        if (status == TRANSPORT_CLOSED) {
+            connection->send_failed = true;
+            return;
+        }
+        sent(connection, done);
+    }
+}
+
+static void peer_closed(Connection *connection)
+{
+    connection->closed = true;
+    connection->last_progress_us = g_get_monotonic_time();
+    session_close(connection->session, SIDE_SERVER);
+    connection_note(connection, "S", "close");
+}
+
+/* True if there may be more at once. */
+static bool move_in(Connection *connection)
+{
+    static _Thread_local uint8_t buffer[READ_SIZE];
+    size_t done;
+
+    if (connection->closed || connection->ended || connection->holding)
+        return false;
+    switch (transport_read(connection->transport, buffer, sizeof buffer, &done)) {
+    case TRANSPORT_DONE:
+        connection->last_progress_us = g_get_monotonic_time();
+        connection->received += done;
+        session_feed(connection->session, SIDE_SERVER, buffer, done);
+        collect(connection);
+        return done == sizeof buffer;
+    case TRANSPORT_CLOSED:
+        peer_closed(connection);
+        break;
+    case TRANSPORT_AGAIN:
+        break;
+    }
+    return false;
+}
+
+void connection_move(Connection *connection)
+{
+    if (connection->ended)
+        return;
+    move_out(connection);
+    (void)move_in(connection);
+}
+
+short connection_events(const Connection *connection)
+{
+    short events = 0;
+
+    if (connection->ended)
+        return 0;
+    if (!connection->closed && !connection->holding)
+        events |= POLLIN;
+    if (connection_owes(connection))
+        events |= POLLOUT;
+    return events;
+}
+
+void connection_end(Connection *connection, ConnectionEnd how)
+{
+    static const char *const names[] = {"close", "reset", "shutdown"};
+
+    if (connection->ended)
+        return;
+    connection_note(connection, "C", names[how]);
+    session_close(connection->session, SIDE_CLIENT);
+    if (how == END_SHUTDOWN) {
+        transport_shutdown(connection->transport);
+        return;
+    }
+    connection->ended = true;
+    if (how == END_RESET)
+        transport_reset(connection->transport);
+    else
+        transport_close(connection->transport);
+}

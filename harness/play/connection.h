@@ -1,0 +1,55 @@
+/* One connection of a case: its stream, its session, what is to be sent, what came, and the transcript. */
+#ifndef NBDCONFORM_PLAY_CONNECTION_H
+#define NBDCONFORM_PLAY_CONNECTION_H
+
+#include "session/session.h"
+#include "transport/transport.h"
+
+typedef struct {
+    char *name; /* "A" for the first, else as the case calls it */
+    Transport *transport;
+    Session *session;
+    GByteArray *out;     /* to be sent, from OUT_START on */
+    size_t out_start;
+    GArray *cuts;        /* of guint: lengths of the pieces in which OUT goes; empty: as it comes */
+    bool holding;        /* `hold reading`: the peer's bytes stay unread */
+    bool closed;         /* the peer has ended its stream */
+    bool ended;          /* we have closed ours */
+    bool send_failed;    /* the peer takes no more; what it sent before may still be read */
+    GQueue came;         /* of SessionMessage: from the peer, not yet expected by any line */
+    uint64_t last_cookie; /* of the latest request that we sent */
+    bool has_cookie;
+    uint64_t next_cookie;
+    gint64 last_progress_us; /* when bytes last moved either way */
+    uint64_t received;
+    GString *transcript; /* the case's, shared by its connections */
+    bool labelled;       /* lines of the transcript name the connection */
+} Connection;
+
+/* Takes TRANSPORT over. */
+Connection *connection_new(const char *name, Transport *transport, GString *transcript, bool labelled);
+void connection_free(Connection *connection);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_free)
+
+/* Queues bytes of ours: the session sees them now, the peer when poll() lets them through. With SEGMENT
+ * not 0 the first bytes of the message go in pieces of that size, one send() each. */
+void connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment);
+
+/* True while bytes of ours wait to be sent. */
+bool connection_owes(const Connection *connection);
+
+/* Moves bytes, both ways, as far as that goes without waiting. Sending always drains input: a server may
+ * stop reading until its replies are taken. */
+void connection_move(Connection *connection);
+
+/* What poll() should wait for; 0 once there is nothing more to wait for. */
+short connection_events(const Connection *connection);
+
+/* Our ways to end. */
+typedef enum { END_CLOSE, END_RESET, END_SHUTDOWN } ConnectionEnd;
+void connection_end(Connection *connection, ConnectionEnd how);
+
+/* A line of the transcript. */
+void connection_note(Connection *connection, const char *actor, const char *text);
+
+#endif

@@ -1,0 +1,44 @@
+/* The reference manual of the notation, made of the texts that stand beside the code. */
+#include "play/player.h"
+
+static const char introduction[] =
+    "# The notation of the cases\n\n"
+    "A `.case` file is one conversation and what it must show. Headers come first: `case TITLE`, "
+    "`peer server`, `needs …` (what the target must have; otherwise the case is skipped), `uses …` (`region "
+    "SIZE`: a part of the export of its own, at $region; `tail`, `whole-export`, `process`: it runs alone), "
+    "`for $n in …` (each value makes a case of its own). `#` starts a comment.\n\n"
+    "Lines are played in order. `C:` is what the client sends, `S:` what is expected of the server; without "
+    "either stand steps such as `open`, and requests with their successful reply (`: read …`). `@id` names the "
+    "requirement that a line is evidence for; how grave its breach is, the table of requirements says. "
+    "A line without one is set-up: if it fails, the case is blocked.\n\n"
+    "`one of { … }` holds alternatives, each with what follows from it: `=> continue`, `=> pass`, `=> skip "
+    "\"why\"`, `=> warn \"why\"`, `=> fail \"why\"` (the last two with an `@id`; with `continue` behind "
+    "them the case goes on). `any order { … }` holds expectations in no particular order. `then` marks "
+    "lines that are played at the end, however the lines before them ended.\n\n"
+    "Values: numbers (`512`, `64k`, `0xff`, `2^63`), strings (`\"a\\x00\"`), the protocol's names (`GO`, "
+    "`FUA|DF`), variables (`$size`), `+ - * / % ^ |` and parentheses; `\"a\" * 4096` repeats, `\"a\" + \"b\"` "
+    "joins. What the server sends is compared (`length=0`, `size >= 512`, `flags has SEND_FUA`, `flags lacks "
+    "SEND_DF`) or kept in a variable (`size as $size`).\n\n"
+    "Variables that are always there: `$export` (the run's export), `$region`; and once a connection is "
+    "open, `$size`, `$flags`, `$minimum`, `$preferred`, `$maximum`, `$block` (the minimum block size, but at "
+    "least 512).\n";
+
+static void append_verbs(GString *text, const char *title, const Verb *verbs, size_t count)
+{
+    g_string_append_printf(text, "\n## %s\n", title);
+    for (size_t i = 0; i < count; i++)
+        g_string_append_printf(text, "\n### `%s`\n\n%s\n", verbs[i].usage, verbs[i].manual);
+}
+
+char *play_manual(void)
+{
+    GString *text = g_string_new(introduction);
+    g_autofree char *needs = play_needs_manual();
+
+    g_string_append_printf(text, "\n## What a case can need\n\n%s", needs);
+    append_verbs(text, "Steps", play_setup_verbs, play_setup_verb_count);
+    append_verbs(text, "What the client sends", play_send_verbs, play_send_verb_count);
+    append_verbs(text, "What the server sends", play_expect_verbs, play_expect_verb_count);
+    append_verbs(text, "Requests and their replies", play_request_verbs, play_request_verb_count);
+    return g_string_free(text, FALSE);
+}

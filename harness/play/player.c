@@ -1,0 +1,421 @@
+/* A case being played: its lines in order, its connections and variables. */
+#include <string.h>
+
+#include "play/player.h"
+
+/* ---- Arguments -------------------------------------------------------------------------------- */
+
+const Expr *line_position(const Statement *line, guint index)
+{
+    for (guint i = 0; i < line->args->len; i++) {
+        const Arg *arg = line->args->pdata[i];
+        if (arg->kind == ARG_POSITION && index-- == 0)
+            return arg->value;
+    }
+    return NULL;
+}
+
+const Arg *line_arg(const Statement *line, const char *name)
+{
+    for (guint i = 0; i < line->args->len; i++) {
+        const Arg *arg = line->args->pdata[i];
+        if (arg->name != NULL && g_str_equal(arg->name, name))
+            return arg;
+    }
+    return NULL;
+}
+
+Value *player_value(Player *player, const Expr *expr, const WireNames *names)
+{
+    g_autoptr(GError) error = NULL;
+    Value *value = value_of(expr, &player->scope, names, player->scenario, &error);
+
+    if (value == NULL)
+        player_error(player, "%s", error->message);
+    return value;
+}
+
+bool player_number(Player *player, const Expr *expr, const WireNames *names, uint64_t *number)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (value_integer_of(expr, &player->scope, names, player->scenario, number, &error))
+        return true;
+    player_error(player, "%s", error->message);
+    return false;
+}
+
+uint64_t player_integer(Player *player, const Statement *line, const char *name,
+                        const WireNames *names, uint64_t fallback)
+{
+    const Arg *arg = line_arg(line, name);
+    uint64_t number;
+
+    if (arg == NULL || !player_number(player, arg->value, names, &number))
+        return fallback;
+    return number;
+}
+
+void player_bind(Player *player, const char *name, Value *value)
+{
+    g_hash_table_insert(player->scope.values, g_strdup(name), value);
+}
+
+static void bind_integer(Player *player, const char *name, uint64_t number)
+{
+    player_bind(player, name, value_integer(number));
+}
+
+void player_set_facts(Player *player, const SessionFacts *facts)
+{
+    uint64_t minimum = MAX(facts->minimum, 1u);
+
+    bind_integer(player, "size", facts->size);
+    bind_integer(player, "flags", facts->transmission_flags);
+    bind_integer(player, "minimum", minimum);
+    bind_integer(player, "preferred", facts->preferred);
+    bind_integer(player, "maximum", facts->maximum);
+    bind_integer(player, "block", MAX(minimum, 512));
+}
+
+/* ---- Connections ------------------------------------------------------------------------------ */
+
+const char *line_connection_name(const Statement *line)
+{
+    for (guint i = 0; i < line->args->len; i++) {
+        const Arg *arg = line->args->pdata[i];
+        if (arg->kind == ARG_BIND && arg->name == NULL)
+            return arg->value->text;
+    }
+    return "A";
+}
+
+static Connection *find_connection(const Player *player, const char *name)
+{
+    for (guint i = player->connections->len; i-- > 0;) {
+        Connection *connection = player->connections->pdata[i];
+        if (g_str_equal(connection->name, name))
+            return connection;
+    }
+    return NULL;
+}
+
+Connection *player_connection(Player *player, const Statement *line)
+{
+    const char *actor = line->actor == NULL ? "" : line->actor;
+    const char *dot = strchr(actor, '.');
+    g_autofree char *name = NULL;
+
+    if (dot != NULL)
+        name = g_strndup(actor, (gsize)(dot - actor));
+    else if (*actor == '\0' || g_str_equal(actor, "C") || g_str_equal(actor, "S"))
+        name = g_strdup("A");
+    else
+        name = g_strdup(actor);
+    Connection *connection = find_connection(player, name);
+    if (connection == NULL)
+        player_error(player, "line %u: there is no connection %s yet", line->place.line, name);
+    return connection;
+}
+
+Connection *player_connect(Player *player, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    Transport *transport =
+        transport_connect(player->mode->address, player->mode->timeout_ms, &error);
+
+    if (transport == NULL) {
+        player->result->doubtful = true;
+        player_breach(player, requirement_find(REQ("robust.served-after")), player->line,
+                      error->message, NULL, NULL);
+        return NULL;
+    }
+    bool labelled = player->play_case->connections > 1;
+    Connection *connection = connection_new(name, transport, player->transcript, labelled);
+    g_ptr_array_add(player->connections, connection);
+    return connection;
+}
+
+/* Whether a request of this type could change the export, or its meaning is not known. */
+static bool could_write(uint64_t command)
+{
+    switch (command) {
+    case NBD_CMD_READ:
+    case NBD_CMD_DISC:
+    case NBD_CMD_FLUSH:
+    case NBD_CMD_CACHE:
+    case NBD_CMD_BLOCK_STATUS:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* A user's data is sacred: this looks at the bytes themselves, whatever the case's header says. */
+static bool forbidden(const Player *player, const Connection *connection, const uint8_t *bytes,
+                      size_t size)
+{
+    SessionPhase phase = session_phase(connection->session);
+    uint64_t value[WIRE_MAX_FIELDS];
+
+    if (player->mode->allow_writes || (phase != PHASE_TRANSMISSION && phase != PHASE_EXPORT))
+        return false;
+    if (session_pending(connection->session, SIDE_CLIENT) > 0 ||
+        size < wire_layout(WIRE_REQUEST)->size)
+        return true;
+    wire_decode(WIRE_REQUEST, bytes, value);
+    return value[REQUEST_MAGIC] != NBD_REQUEST_MAGIC || could_write(value[REQUEST_TYPE]) ||
+           size > wire_layout(WIRE_REQUEST)->size;
+}
+
+void player_send(Player *player, Connection *connection, const void *bytes, size_t size)
+{
+    if (forbidden(player, connection, bytes, size)) {
+        player_skip(player, "sends what could change the export; needs --allow-writes");
+        return;
+    }
+    connection_send(connection, bytes, size, player->mode->segment);
+    player_collect(player);
+}
+
+void player_leave(Connection *connection)
+{
+    SessionPhase phase = session_phase(connection->session);
+    uint64_t value[WIRE_MAX_FIELDS];
+    uint8_t bytes[28];
+
+    bool polite = !connection->ended && !connection->closed && !connection_owes(connection) &&
+                  session_pending(connection->session, SIDE_CLIENT) == 0 &&
+                  !session_desynchronised(connection->session, SIDE_CLIENT);
+    if (polite && phase == PHASE_TRANSMISSION) {
+        wire_defaults(WIRE_REQUEST, value);
+        value[REQUEST_TYPE] = NBD_CMD_DISC;
+        value[REQUEST_COOKIE] = connection->next_cookie;
+        wire_encode(WIRE_REQUEST, value, bytes);
+        connection_send(connection, bytes, 28, 0);
+    } else if (polite && phase == PHASE_HAGGLING &&
+               session_facts(connection->session)->style == STYLE_FIXED_NEWSTYLE) {
+        wire_defaults(WIRE_OPTION, value);
+        value[OPTION_OPTION] = NBD_OPT_ABORT;
+        wire_encode(WIRE_OPTION, value, bytes);
+        connection_send(connection, bytes, 16, 0);
+    }
+    connection_end(connection, END_CLOSE);
+}
+
+/* ---- Payloads --------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t x)
+{
+    x ^= x >> 33;
+    x *= UINT64_C(0xff51afd7ed558ccd);
+    x ^= x >> 33;
+    x *= UINT64_C(0xc4ceb9fe1a85ec53);
+    return x ^ x >> 33;
+}
+
+void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes, size_t length)
+{
+    uint64_t salt = player->mode->salt ^ g_str_hash(player->play_case->id) ^ ((uint64_t)which << 56);
+    uint8_t word[8];
+
+    for (size_t i = 0; i < length; i++) {
+        uint64_t at = offset + i;
+        if (i == 0 || at % 8 == 0)
+            wire_put(word, 8, mix(salt + at / 8 * UINT64_C(0x9e3779b97f4a7c15)) | UINT64_C(1) << 56);
+        bytes[i] = word[at % 8];
+    }
+}
+
+/* 1 and 2 for the patterns, 0 for zeroes, -1 for anything else. */
+static int pattern_number(const Value *value)
+{
+    if (value->kind != VALUE_WORD)
+        return -1;
+    return g_str_equal(value->word, "pattern") ? 1 : g_str_equal(value->word, "other") ? 2 : 0;
+}
+
+GBytes *player_payload(Player *player, const Expr *expr, uint64_t offset, uint64_t length)
+{
+    g_autoptr(Value) value = player_value(player, expr, NULL);
+
+    if (value == NULL)
+        return NULL;
+    if (value->kind == VALUE_BYTES)
+        return g_bytes_ref(value->bytes);
+    int which = pattern_number(value);
+    if (which < 0 || length > (128u << 20)) {
+        player_error(player, "line %u: no payload of that kind or size", expr->place.line);
+        return NULL;
+    }
+    uint8_t *bytes = g_malloc0(length);
+    if (which > 0)
+        player_pattern(player, (unsigned)which, offset, bytes, length);
+    return g_bytes_new_take(bytes, length);
+}
+
+char *player_differs(Player *player, const Expr *expr, uint64_t offset, const GByteArray *payload)
+{
+    g_autoptr(GBytes) wanted = player_payload(player, expr, offset, payload->len);
+    gsize size;
+
+    if (wanted == NULL)
+        return g_strdup("the expected data can't be made");
+    const uint8_t *bytes = g_bytes_get_data(wanted, &size);
+    if (size != payload->len)
+        return g_strdup_printf("%u bytes came, not %" G_GSIZE_FORMAT, payload->len, size);
+    for (gsize i = 0; i < size; i++)
+        if (bytes[i] != payload->data[i])
+            return g_strdup_printf("the byte at offset %" G_GUINT64_FORMAT " is %02x, not %02x",
+                                   offset + i, payload->data[i], bytes[i]);
+    return NULL;
+}
+
+/* ---- Lines ------------------------------------------------------------------------------------ */
+
+static void play_lines(Player *player, const GPtrArray *lines, bool then);
+
+static const Requirement *cited(const Statement *line)
+{
+    if (line->citations->len == 0)
+        return NULL;
+    const Citation *citation = line->citations->pdata[0];
+    return requirement_find(citation->id);
+}
+
+static void take_outcome(Player *player, const Statement *line)
+{
+    const Outcome *outcome = &line->outcome;
+
+    switch (outcome->kind) {
+    case OUTCOME_NONE:
+    case OUTCOME_CONTINUE:
+        return;
+    case OUTCOME_PASS:
+        break;
+    case OUTCOME_SKIP:
+        player_skip(player, "%s", outcome->why != NULL ? outcome->why : "the server chose otherwise");
+        break;
+    case OUTCOME_WARN:
+    case OUTCOME_FAIL: {
+        g_autofree char *got = scenario_print_statement(line);
+        player_breach(player, cited(line), line,
+                      outcome->why != NULL ? outcome->why : cited(line)->summary, got, NULL);
+        break;
+    }
+    }
+    if (!outcome->continues)
+        player->over = true;
+}
+
+static void play_choice(Player *player, const Statement *block)
+{
+    const Statement *chosen = player_choose(player, block);
+
+    if (chosen == NULL)
+        return;
+    if (chosen->block != NULL && !player->over)
+        play_lines(player, chosen->block, false);
+    if (!player->over)
+        take_outcome(player, chosen);
+}
+
+static void play_line(Player *player, const Statement *line)
+{
+    player->line = line;
+    switch (line->kind) {
+    case STATEMENT_PLAIN:
+        play_verb(play_actor(line), line->verb)->play(player, line);
+        break;
+    case STATEMENT_ONE_OF:
+        play_choice(player, line);
+        break;
+    case STATEMENT_ANY_ORDER: /* the pool of messages that came makes every order fit */
+        play_lines(player, line->block, false);
+        break;
+    case STATEMENT_WHEN:
+    case STATEMENT_TRACE: /* refused by play_compile() */
+        break;
+    }
+    player_collect(player);
+}
+
+static void play_lines(Player *player, const GPtrArray *lines, bool then)
+{
+    for (guint i = 0; i < lines->len; i++) {
+        const Statement *line = lines->pdata[i];
+        if (line->then != then || (player->over && !then))
+            continue;
+        play_line(player, line);
+        if (player->broken)
+            return;
+    }
+}
+
+/* However the lines before ended, the `then` lines are played: from a clean table, as far as the verdict
+ * is not one that made the rest pointless. */
+static void play_then(Player *player)
+{
+    if (player->skipped || player->blocked || player->broken)
+        return;
+    player->over = false;
+    play_lines(player, player->scenario->statements, true);
+}
+
+static void add_builtins(Player *player)
+{
+    g_autoptr(GBytes) name = g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+
+    player_bind(player, "export", value_bytes(name));
+    bind_integer(player, "region", player->region);
+    if (player->target != NULL)
+        player_set_facts(player, &player->target->facts);
+}
+
+Player *player_new(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
+                          uint64_t region)
+{
+    Player *player = g_new0(Player, 1);
+
+    player->play_case = play_case;
+    player->scenario = play_case->scenario;
+    player->mode = mode;
+    player->target = target;
+    player->region = region;
+    player->case_scope = (Scope){.values = play_case->values};
+    player->scope = (Scope){.values = scope_values_new(), .outer = &player->case_scope};
+    player->connections = g_ptr_array_new_with_free_func((GDestroyNotify)connection_free);
+    player->transcript = g_string_new(NULL);
+    player->result = g_new0(PlayResult, 1);
+    player->result->findings = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+    player->result->setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+    add_builtins(player);
+    return player;
+}
+
+PlayResult *player_finish(Player *player)
+{
+    PlayResult *result = player->result;
+
+    for (guint i = 0; i < player->connections->len; i++)
+        player_leave(player->connections->pdata[i]);
+    result->transcript = g_string_free(player->transcript, FALSE);
+    g_ptr_array_unref(player->connections);
+    g_hash_table_unref(player->scope.values);
+    g_free(player);
+    return result;
+}
+
+PlayResult *play_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
+                      uint64_t region)
+{
+    gint64 began_us = g_get_monotonic_time();
+    Player *player = player_new(play_case, mode, target, region);
+
+    play_lines(player, player->scenario->statements, false);
+    play_then(player);
+    play_settle(player->result, player->skipped, player->blocked, player->broken);
+    PlayResult *result = player_finish(player);
+    result->duration_ms = (unsigned)((g_get_monotonic_time() - began_us) / 1000);
+    return result;
+}

@@ -1,0 +1,200 @@
+/* What the verbs of play/ share: the state of a case that is being played. */
+#ifndef NBDCONFORM_PLAY_PLAYER_H
+#define NBDCONFORM_PLAY_PLAYER_H
+
+#include "play/connection.h"
+#include "play/play.h"
+#include "play/value.h"
+
+typedef struct {
+    const PlayCase *play_case;
+    const Scenario *scenario;
+    const PlayMode *mode;
+    const PlayTarget *target; /* NULL while probing */
+    Scope scope;              /* variables of this playing; outside it the case's own */
+    Scope case_scope;
+    GPtrArray *connections;   /* of Connection, the first is the default one */
+    PlayResult *result;
+    GString *transcript;
+    const Statement *line;    /* the one being played */
+    unsigned setup;           /* > 0 while on the way to the test: what is found then is not the case's */
+    bool over;                /* the verdict is settled, but for `then` lines */
+    bool skipped, blocked, broken;
+    uint64_t region;
+} Player;
+
+/* ---- Verbs ------------------------------------------------------------------------------------ */
+
+typedef enum {
+    ACTOR_NONE,     /* connect, open, negotiate, served */
+    ACTOR_CLIENT,   /* C: what we send */
+    ACTOR_SERVER,   /* S: what we expect */
+    ACTOR_ABSTRACT, /* `: read …`: a request and its successful reply */
+} ActorKind;
+
+typedef enum { FIELD_INTEGER, FIELD_BYTES, FIELD_PAYLOAD, FIELD_ANY } FieldKind;
+
+/* A named argument of a verb. */
+typedef struct {
+    const char *name;
+    FieldKind kind;
+    const WireNames *names; /* the names that may stand for its numbers, or NULL */
+} Field;
+
+/* What a positional argument may be. */
+typedef struct {
+    const WireNames *names;    /* the protocol's names, or NULL */
+    const char *const *words;  /* our own words, NULL-terminated, or NULL */
+    bool many;                 /* this one and all that follow */
+    bool optional;
+} Position;
+
+typedef enum { MATCH_NO, MATCH_YES, MATCH_PASS_OVER } Match;
+
+typedef struct {
+    const char *name;
+    ActorKind actor;
+    const Position *positions; /* ended by one without names and words */
+    const Field *fields;       /* ended by one without a name */
+    bool writes;               /* may change the export */
+    bool connects;             /* makes a connection, named by `as` */
+    const char *requirement;   /* S: what a failing line without citation breaks */
+    const char *usage;
+    const char *manual;
+    /* Plays the line. */
+    void (*play)(Player *player, const Statement *line);
+    /* S: does MESSAGE, or with NULL the close of the stream, fulfil the line? Binds nothing. */
+    Match (*match)(Player *player, Connection *connection, const Statement *line,
+                   const SessionMessage *message);
+} Verb;
+
+extern const Verb play_verbs[];
+extern const size_t play_verb_count;
+
+const Verb *play_verb(ActorKind actor, const char *name);
+ActorKind play_actor(const Statement *line);
+
+/* The verb tables of each file. */
+extern const Verb play_send_verbs[], play_expect_verbs[], play_setup_verbs[], play_request_verbs[];
+extern const size_t play_send_verb_count, play_expect_verb_count, play_setup_verb_count,
+    play_request_verb_count;
+
+/* ---- Players ---------------------------------------------------------------------------------- */
+
+Player *player_new(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
+                   uint64_t region);
+
+/* Leaves politely wherever that is possible, frees the player, and hands over what it found. */
+PlayResult *player_finish(Player *player);
+
+/* ---- Arguments -------------------------------------------------------------------------------- */
+
+/* The positional argument number INDEX, or NULL. */
+const Expr *line_position(const Statement *line, guint index);
+
+/* The first argument called NAME, or NULL. */
+const Arg *line_arg(const Statement *line, const char *name);
+
+/* Values of arguments; FALLBACK where the line has none. What can't be evaluated ends the case in error. */
+uint64_t player_integer(Player *player, const Statement *line, const char *name,
+                        const WireNames *names, uint64_t fallback);
+Value *player_value(Player *player, const Expr *expr, const WireNames *names);
+bool player_number(Player *player, const Expr *expr, const WireNames *names, uint64_t *number);
+void player_bind(Player *player, const char *name, Value *value);
+
+/* ---- Connections ------------------------------------------------------------------------------ */
+
+/* The connection that LINE is about; NULL, and the case ends in error, if it was never made. */
+Connection *player_connection(Player *player, const Statement *line);
+
+/* Connects and adds a connection called NAME; NULL and a finding if nobody accepts. */
+Connection *player_connect(Player *player, const char *name);
+
+/* The name behind `as`, or that of the next unnamed connection. */
+const char *line_connection_name(const Statement *line);
+
+/* Sends, in the run's segments. Refuses what could change an export without leave. */
+void player_send(Player *player, Connection *connection, const void *bytes, size_t size);
+
+/* ---- Waiting ---------------------------------------------------------------------------------- */
+
+typedef enum {
+    EVENT_MATCH,  /* MESSAGE fulfilled alternative INDEX (no message: the close did) */
+    EVENT_OTHER,  /* MESSAGE is something else than was due */
+    EVENT_CLOSED, /* the peer has gone */
+    EVENT_SILENT, /* nothing came for as long as we wait */
+    EVENT_OVER,   /* a rule was broken meanwhile, and the case is settled */
+} EventKind;
+
+typedef struct {
+    EventKind kind;
+    guint index;
+    SessionMessage *message; /* the caller's */
+} Event;
+
+/* Whether MESSAGE (NULL: the close) is what is waited for; INDEX tells by which alternative. */
+typedef Match (*Matcher)(Player *player, Connection *connection, gpointer data,
+                         const SessionMessage *message, guint *index);
+
+Event player_await(Player *player, Connection *connection, Matcher matcher, gpointer data);
+
+/* ---- Verdicts --------------------------------------------------------------------------------- */
+
+/* Waits for one of the alternatives of `one of { … }`; NULL where none came, and the case is over. */
+const Statement *player_choose(Player *player, const Statement *block);
+
+/* The requirement's breach goes on record; a violation or robustness failure settles the case. All
+ * strings are copied. */
+void player_breach(Player *player, const Requirement *requirement, const Statement *line,
+                   const char *message, const char *got, const SessionMessage *evidence);
+
+/* EVENT, which is no match, came where LINE, or a step called STEP, waited. */
+void player_unexpected(Player *player, Connection *connection, const Statement *line, const Event *event);
+
+void player_skip(Player *player, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void player_block(Player *player, const char *requirement, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void player_error(Player *player, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Weighs what RESULT holds; the flags say how the case ended otherwise. */
+void play_settle(PlayResult *result, bool skipped, bool blocked, bool broken);
+
+/* Takes over what the sessions' rules have found. */
+void player_collect(Player *player);
+
+/* ---- Steps ------------------------------------------------------------------------------------ */
+
+/* The way into transmission, as `open` goes it. False if the case is over. */
+bool player_negotiate(Player *player, Connection *connection);
+bool player_enter(Player *player, Connection *connection, GBytes *export_name);
+
+/* Leaves as a client should: DISC or ABORT, without waiting. */
+void player_leave(Connection *connection);
+
+/* Fills BYTES (LENGTH, at OFFSET of the export) with the case's pattern number WHICH. */
+void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes, size_t length);
+
+/* Sets $size, $block and their like from what SESSION knows. */
+void player_set_facts(Player *player, const SessionFacts *facts);
+
+/* needs.c: NULL, or why FACTS and the rest do not fit. */
+char *play_needs(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
+                 const SessionFacts *facts, bool known);
+bool play_check_need(const Scenario *scenario, const Need *need, const Scope *scope, GError **error);
+char *play_needs_manual(void);
+
+/* How a request's bytes are made; used by literal requests and by abstract ones. */
+typedef struct {
+    uint64_t flags, command, cookie, offset, length;
+    uint64_t magic;
+    GBytes *data; /* or NULL */
+    uint64_t cut; /* send no more than this many bytes; UINT64_MAX: all */
+} RequestSpec;
+void player_request(Player *player, Connection *connection, const RequestSpec *spec);
+
+/* The payload that EXPR (pattern, other, zero, or bytes) stands for. NULL if the case is over. */
+GBytes *player_payload(Player *player, const Expr *expr, uint64_t offset, uint64_t length);
+
+/* NULL if PAYLOAD, read at OFFSET, is what EXPR stands for; else where it differs. */
+char *player_differs(Player *player, const Expr *expr, uint64_t offset, const GByteArray *payload);
+
+#endif

@@ -1,0 +1,140 @@
+/* Abstract requests, `: read …`: a request and its successful reply, whatever kind of reply the run
+ * negotiates. */
+#include "play/player.h"
+
+static Match match_answer(Player *player, Connection *connection, gpointer data,
+                          const SessionMessage *message, guint *index)
+{
+    const uint64_t *cookie = data;
+
+    (void)player;
+    (void)connection;
+    *index = 0;
+    if (message == NULL || message->kind != WIRE_SIMPLE_REPLY)
+        return MATCH_NO;
+    if (message->value[SIMPLE_REPLY_COOKIE] != *cookie)
+        return MATCH_PASS_OVER;
+    return message->value[SIMPLE_REPLY_ERROR] == NBD_SUCCESS ? MATCH_YES : MATCH_NO;
+}
+
+static uint64_t size_of(const Statement *line, const RequestSpec *spec)
+{
+    return line_arg(line, "length") == NULL && spec->data != NULL ? g_bytes_get_size(spec->data)
+                                                                  : spec->length;
+}
+
+/* Sends the request and takes its reply; the caller owns that. NULL if it is not a success. */
+static SessionMessage *transact(Player *player, Connection *connection, const Statement *line,
+                                uint64_t command)
+{
+    const Arg *data = line_arg(line, "data");
+    RequestSpec spec = {.magic = NBD_REQUEST_MAGIC, .command = command, .cut = UINT64_MAX};
+
+    spec.flags = player_integer(player, line, "flags", &wire_command_flags, 0);
+    spec.cookie = connection->next_cookie;
+    spec.offset = player_integer(player, line, "offset", NULL, 0);
+    spec.length = player_integer(player, line, "length", NULL, 0);
+    if (data != NULL)
+        spec.data = player_payload(player, data->value, spec.offset, spec.length);
+    spec.length = size_of(line, &spec);
+    if (!player->over)
+        player_request(player, connection, &spec);
+    g_clear_pointer(&spec.data, g_bytes_unref);
+    if (player->over)
+        return NULL;
+    Event event = player_await(player, connection, match_answer, &spec.cookie);
+    if (event.kind == EVENT_MATCH)
+        return event.message;
+    player_unexpected(player, connection, line, &event);
+    session_message_free(event.message);
+    return NULL;
+}
+
+static void play_transaction(Player *player, const Statement *line)
+{
+    static const struct {
+        const char *verb;
+        uint64_t command;
+    } commands[] = {{"read", NBD_CMD_READ},   {"write", NBD_CMD_WRITE}, {"flush", NBD_CMD_FLUSH},
+                    {"trim", NBD_CMD_TRIM},   {"cache", NBD_CMD_CACHE}, {"write-zeroes", NBD_CMD_WRITE_ZEROES}};
+    Connection *connection = player_connection(player, line);
+    const Arg *expect = line_arg(line, "expect");
+
+    for (size_t i = 0; connection != NULL && i < G_N_ELEMENTS(commands); i++) {
+        if (!g_str_equal(commands[i].verb, line->verb))
+            continue;
+        g_autoptr(SessionMessage) reply = transact(player, connection, line, commands[i].command);
+        if (reply == NULL || expect == NULL)
+            return;
+        g_autofree char *wrong =
+            player_differs(player, expect->value, reply->request.offset, reply->data);
+        if (wrong != NULL) {
+            Event event = {.kind = EVENT_OTHER, .message = reply};
+            player_unexpected(player, connection, line, &event);
+        }
+        return;
+    }
+}
+
+static Match match_end(Player *player, Connection *connection, gpointer data,
+                       const SessionMessage *message, guint *index)
+{
+    (void)player;
+    (void)connection;
+    (void)data;
+    *index = 0;
+    return message == NULL ? MATCH_YES : MATCH_PASS_OVER;
+}
+
+static void play_disconnect(Player *player, const Statement *line)
+{
+    Connection *connection = player_connection(player, line);
+    RequestSpec spec = {.magic = NBD_REQUEST_MAGIC, .command = NBD_CMD_DISC, .cut = UINT64_MAX};
+
+    if (connection == NULL)
+        return;
+    spec.cookie = connection->next_cookie;
+    player_request(player, connection, &spec);
+    Event event = player_await(player, connection, match_end, NULL);
+    if (event.kind != EVENT_MATCH)
+        player_unexpected(player, connection, line, &event);
+    else
+        connection_end(connection, END_CLOSE);
+    session_message_free(event.message);
+}
+
+static const Position none[] = {{0}};
+static const Field no_fields[] = {{0}};
+static const Field range_fields[] = {{"offset", FIELD_INTEGER, NULL}, {"length", FIELD_INTEGER, NULL},
+                                     {"flags", FIELD_INTEGER, &wire_command_flags}, {0}};
+static const Field flush_fields[] = {{"flags", FIELD_INTEGER, &wire_command_flags}, {0}};
+static const Field read_fields[] = {{"offset", FIELD_INTEGER, NULL}, {"length", FIELD_INTEGER, NULL},
+                                    {"flags", FIELD_INTEGER, &wire_command_flags},
+                                    {"expect", FIELD_PAYLOAD, NULL}, {0}};
+static const Field write_fields[] = {{"offset", FIELD_INTEGER, NULL}, {"length", FIELD_INTEGER, NULL},
+                                     {"flags", FIELD_INTEGER, &wire_command_flags},
+                                     {"data", FIELD_PAYLOAD, NULL}, {0}};
+
+#define ABSTRACT(name_, fields_, writes_, usage_, manual_)                                         \
+    {                                                                                              \
+        .name = name_, .actor = ACTOR_ABSTRACT, .positions = none, .fields = fields_,              \
+        .writes = writes_, .play = play_transaction, .usage = usage_, .manual = manual_            \
+    }
+
+const Verb play_request_verbs[] = {
+    ABSTRACT("read", read_fields, false, ": read offset=N length=N [flags=FLAGS] [expect=PAYLOAD]",
+             "READ and its successful reply. `expect` is `pattern`, `other`, `zero`, or a string."),
+    ABSTRACT("write", write_fields, true, ": write offset=N [length=N] data=PAYLOAD [flags=FLAGS]",
+             "WRITE and its successful reply."),
+    ABSTRACT("flush", flush_fields, false, ": flush [flags=FLAGS]", "FLUSH and its successful reply."),
+    ABSTRACT("trim", range_fields, true, ": trim offset=N length=N [flags=FLAGS]",
+             "TRIM and its successful reply."),
+    ABSTRACT("cache", range_fields, false, ": cache offset=N length=N [flags=FLAGS]",
+             "CACHE and its successful reply."),
+    ABSTRACT("write-zeroes", range_fields, true, ": write-zeroes offset=N length=N [flags=FLAGS]",
+             "WRITE_ZEROES and its successful reply."),
+    {.name = "disconnect", .actor = ACTOR_ABSTRACT, .positions = none, .fields = no_fields,
+     .play = play_disconnect, .usage = ": disconnect",
+     .manual = "DISC, and the server's close."},
+};
+const size_t play_request_verb_count = G_N_ELEMENTS(play_request_verbs);

@@ -1,0 +1,341 @@
+/* The client's literal messages: `C: …`. What a line does not say has the value that a correct client
+ * would send; what it says goes out as it stands, lies included. */
+#include <string.h>
+
+#include "play/player.h"
+
+/* ---- Client flags ----------------------------------------------------------------------------- */
+
+static void play_client_flags(Player *player, const Statement *line)
+{
+    Connection *connection = player_connection(player, line);
+    uint64_t value[WIRE_MAX_FIELDS] = {0};
+    uint8_t bytes[4];
+
+    if (connection == NULL)
+        return;
+    value[CLIENT_FLAGS_FLAGS] = player_integer(player, line, "value", &wire_client_flags, 0);
+    for (guint i = 0; line_position(line, i) != NULL; i++) {
+        uint64_t flag;
+        if (!player_number(player, line_position(line, i), &wire_client_flags, &flag))
+            return;
+        value[CLIENT_FLAGS_FLAGS] |= flag;
+    }
+    wire_encode(WIRE_CLIENT_FLAGS, value, bytes);
+    player_send(player, connection, bytes,
+                (size_t)MIN(player_integer(player, line, "cut", NULL, 4), 4));
+}
+
+/* ---- Options ---------------------------------------------------------------------------------- */
+
+static void append_number(GByteArray *data, size_t width, uint64_t number)
+{
+    uint8_t bytes[8];
+
+    wire_put(bytes, width, number);
+    g_byte_array_append(data, bytes, (guint)width);
+}
+
+static void append_bytes(GByteArray *data, GBytes *bytes)
+{
+    gsize size;
+    const uint8_t *from = g_bytes_get_data(bytes, &size);
+
+    if (size > 0)
+        g_byte_array_append(data, from, (guint)size);
+}
+
+/* The bytes of argument NAME, or NULL if the line has none. */
+static GBytes *bytes_arg(Player *player, const Statement *line, const char *name)
+{
+    const Arg *arg = line_arg(line, name);
+
+    if (arg == NULL)
+        return NULL;
+    g_autoptr(Value) value = player_value(player, arg->value, NULL);
+    if (value == NULL)
+        return NULL;
+    if (value->kind != VALUE_BYTES) {
+        player_error(player, "line %u: %s= takes a string", arg->place.line, name);
+        return NULL;
+    }
+    return g_bytes_ref(value->bytes);
+}
+
+static GBytes *name_arg(Player *player, const Statement *line)
+{
+    GBytes *name = bytes_arg(player, line, "name");
+
+    if (name != NULL)
+        return name;
+    return g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+}
+
+/* NBD_OPT_INFO and NBD_OPT_GO: name and information requests. */
+static void append_info_request(Player *player, const Statement *line, GByteArray *data)
+{
+    g_autoptr(GBytes) name = name_arg(player, line);
+    g_autoptr(GByteArray) infos = g_byte_array_new();
+    unsigned count = 0;
+
+    for (guint i = 0; i < line->args->len; i++) {
+        const Arg *arg = line->args->pdata[i];
+        uint64_t type;
+        if (arg->name == NULL || !g_str_equal(arg->name, "info"))
+            continue;
+        if (!player_number(player, arg->value, &wire_info_types, &type))
+            return;
+        append_number(infos, 2, type);
+        count++;
+    }
+    append_number(data, 4, player_integer(player, line, "name-length", NULL, g_bytes_get_size(name)));
+    append_bytes(data, name);
+    append_number(data, 2, player_integer(player, line, "count", NULL, count));
+    if (infos->len > 0)
+        g_byte_array_append(data, infos->data, infos->len);
+}
+
+static void append_option_data(Player *player, const Statement *line, uint64_t option, GByteArray *data)
+{
+    g_autoptr(GBytes) raw = bytes_arg(player, line, "data");
+
+    if (raw != NULL) {
+        append_bytes(data, raw);
+    } else if (option == NBD_OPT_EXPORT_NAME) {
+        g_autoptr(GBytes) name = name_arg(player, line);
+        append_bytes(data, name);
+    } else if (option == NBD_OPT_INFO || option == NBD_OPT_GO) {
+        append_info_request(player, line, data);
+    }
+}
+
+static void play_option(Player *player, const Statement *line)
+{
+    Connection *connection = player_connection(player, line);
+    g_autoptr(GByteArray) message = g_byte_array_new();
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    uint64_t value[WIRE_MAX_FIELDS];
+    uint8_t header[16];
+
+    if (connection == NULL)
+        return;
+    wire_defaults(WIRE_OPTION, value);
+    if (!player_number(player, line_position(line, 0), &wire_options, &value[OPTION_OPTION]))
+        return;
+    append_option_data(player, line, value[OPTION_OPTION], data);
+    value[OPTION_MAGIC] = player_integer(player, line, "magic", NULL, value[OPTION_MAGIC]);
+    value[OPTION_LENGTH] = player_integer(player, line, "length", NULL, data->len);
+    if (player->over)
+        return;
+    wire_encode(WIRE_OPTION, value, header);
+    g_byte_array_append(message, header, sizeof header);
+    if (data->len > 0)
+        g_byte_array_append(message, data->data, data->len);
+    uint64_t cut = player_integer(player, line, "cut", NULL, message->len);
+    player_send(player, connection, message->data, (size_t)MIN(cut, message->len));
+}
+
+/* ---- Requests --------------------------------------------------------------------------------- */
+
+static void play_request(Player *player, const Statement *line)
+{
+    Connection *connection = player_connection(player, line);
+    const Arg *data = line_arg(line, "data");
+    RequestSpec spec = {.magic = NBD_REQUEST_MAGIC};
+
+    if (connection == NULL ||
+        !player_number(player, line_position(line, 0), &wire_commands, &spec.command))
+        return;
+    spec.flags = player_integer(player, line, "flags", &wire_command_flags, 0);
+    spec.cookie = player_integer(player, line, "cookie", NULL, connection->next_cookie);
+    spec.offset = player_integer(player, line, "offset", NULL, 0);
+    spec.length = player_integer(player, line, "length", NULL, 0);
+    spec.magic = player_integer(player, line, "magic", NULL, spec.magic);
+    spec.cut = player_integer(player, line, "cut", NULL, UINT64_MAX);
+    if (data != NULL)
+        spec.data = player_payload(player, data->value, spec.offset, spec.length);
+    if (spec.data != NULL && line_arg(line, "length") == NULL)
+        spec.length = g_bytes_get_size(spec.data);
+    if (!player->over)
+        player_request(player, connection, &spec);
+    g_clear_pointer(&spec.data, g_bytes_unref);
+}
+
+void player_request(Player *player, Connection *connection, const RequestSpec *spec)
+{
+    g_autoptr(GByteArray) message = g_byte_array_new();
+    uint64_t value[WIRE_MAX_FIELDS];
+    uint8_t header[28];
+
+    wire_defaults(WIRE_REQUEST, value);
+    value[REQUEST_MAGIC] = spec->magic;
+    value[REQUEST_FLAGS] = spec->flags;
+    value[REQUEST_TYPE] = spec->command;
+    value[REQUEST_COOKIE] = spec->cookie;
+    value[REQUEST_OFFSET] = spec->offset;
+    value[REQUEST_LENGTH] = spec->length;
+    wire_encode(WIRE_REQUEST, value, header);
+    g_byte_array_append(message, header, sizeof header);
+    if (spec->data != NULL)
+        append_bytes(message, spec->data);
+    connection->last_cookie = spec->cookie;
+    connection->has_cookie = true;
+    if (spec->cookie >= connection->next_cookie && spec->cookie < UINT32_MAX)
+        connection->next_cookie = spec->cookie + 1;
+    player_send(player, connection, message->data, (size_t)MIN(spec->cut, message->len));
+}
+
+/* ---- Raw bytes -------------------------------------------------------------------------------- */
+
+static void play_hex(Player *player, const Statement *line)
+{
+    Connection *connection = player_connection(player, line);
+    g_autoptr(Value) text = player_value(player, line_position(line, 0), NULL);
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    int high = -1;
+
+    if (connection == NULL || text == NULL)
+        return;
+    gsize size = 0;
+    const char *digits = text->kind == VALUE_BYTES ? g_bytes_get_data(text->bytes, &size) : "";
+    for (gsize i = 0; i < size; i++) {
+        int digit = g_ascii_xdigit_value(digits[i]);
+        if (digit < 0)
+            continue;
+        if (high >= 0) {
+            uint8_t byte = (uint8_t)(high << 4 | digit);
+            g_byte_array_append(bytes, &byte, 1);
+            high = -1;
+        } else {
+            high = digit;
+        }
+    }
+    player_send(player, connection, bytes->data, bytes->len);
+}
+
+static void play_bytes(Player *player, const Statement *line)
+{
+    Connection *connection = player_connection(player, line);
+    g_autoptr(Value) value = player_value(player, line_position(line, 0), NULL);
+
+    if (connection == NULL || value == NULL)
+        return;
+    if (value->kind != VALUE_BYTES) {
+        player_error(player, "line %u: bytes takes a string", line->place.line);
+        return;
+    }
+    gsize size;
+    const void *bytes = g_bytes_get_data(value->bytes, &size);
+    player_send(player, connection, bytes, size);
+}
+
+/* ---- Ends ------------------------------------------------------------------------------------- */
+
+static void end(Player *player, const Statement *line, ConnectionEnd how)
+{
+    Connection *connection = player_connection(player, line);
+
+    if (connection != NULL)
+        connection_end(connection, how);
+}
+
+static void play_close(Player *player, const Statement *line)
+{
+    end(player, line, END_CLOSE);
+}
+
+static void play_reset(Player *player, const Statement *line)
+{
+    end(player, line, END_RESET);
+}
+
+static void play_shutdown(Player *player, const Statement *line)
+{
+    end(player, line, END_SHUTDOWN);
+}
+
+static void play_hold(Player *player, const Statement *line)
+{
+    Connection *connection = player_connection(player, line);
+
+    if (connection != NULL)
+        connection->holding = true;
+}
+
+static void play_resume(Player *player, const Statement *line)
+{
+    Connection *connection = player_connection(player, line);
+
+    if (connection != NULL)
+        connection->holding = false;
+}
+
+/* ---- The table -------------------------------------------------------------------------------- */
+
+static const char *const reading[] = {"reading", NULL};
+static const Position no_positions[] = {{0}};
+static const Position flags_positions[] = {{.names = &wire_client_flags, .many = true, .optional = true},
+                                           {0}};
+static const Position option_positions[] = {{.names = &wire_options}, {0}};
+static const Position command_positions[] = {{.names = &wire_commands}, {0}};
+static const char *const any_words[] = {"", NULL};
+static const Position bytes_positions[] = {{.words = any_words}, {0}};
+static const Position hold_positions[] = {{.words = reading}, {0}};
+static const Field no_fields[] = {{0}};
+static const Field flags_fields[] = {{"value", FIELD_INTEGER, &wire_client_flags},
+                                     {"cut", FIELD_INTEGER, NULL}, {0}};
+static const Field option_fields[] = {{"name", FIELD_BYTES, NULL},
+                                      {"info", FIELD_INTEGER, &wire_info_types},
+                                      {"data", FIELD_BYTES, NULL},
+                                      {"length", FIELD_INTEGER, NULL},
+                                      {"name-length", FIELD_INTEGER, NULL},
+                                      {"count", FIELD_INTEGER, NULL},
+                                      {"magic", FIELD_INTEGER, NULL},
+                                      {"cut", FIELD_INTEGER, NULL},
+                                      {0}};
+static const Field request_fields[] = {{"flags", FIELD_INTEGER, &wire_command_flags},
+                                       {"cookie", FIELD_INTEGER, NULL},
+                                       {"offset", FIELD_INTEGER, NULL},
+                                       {"length", FIELD_INTEGER, NULL},
+                                       {"data", FIELD_PAYLOAD, NULL},
+                                       {"magic", FIELD_INTEGER, NULL},
+                                       {"cut", FIELD_INTEGER, NULL},
+                                       {0}};
+
+const Verb play_send_verbs[] = {
+    {.name = "client-flags", .actor = ACTOR_CLIENT, .positions = flags_positions, .fields = flags_fields,
+     .play = play_client_flags,
+     .usage = "C: client-flags [FLAG…] [value=N] [cut=N]",
+     .manual = "Sends the 32 bits of client flags: the named flags and the bits of `value`."},
+    {.name = "option", .actor = ACTOR_CLIENT, .positions = option_positions, .fields = option_fields,
+     .play = play_option,
+     .usage = "C: option OPTION [name=S] [info=TYPE…] [data=S] [length=N] [name-length=N] [count=N] "
+              "[magic=N] [cut=N]",
+     .manual = "Sends an option. EXPORT_NAME, INFO and GO carry `name` (by default the run's export) and one "
+               "information request for each `info`; `data` replaces all of that. `length`, `name-length`, "
+               "`count` and `magic` replace the true values; `cut` sends only the first N bytes."},
+    {.name = "request", .actor = ACTOR_CLIENT, .positions = command_positions, .fields = request_fields,
+     .play = play_request,
+     .usage = "C: request COMMAND [flags=FLAGS] [cookie=N] [offset=N] [length=N] [data=PAYLOAD] [magic=N] "
+              "[cut=N]",
+     .manual = "Sends a request. The cookie is a new one unless given. `data` is `pattern`, `other` (a second "
+               "pattern), `zero`, or a string; it follows the header as it is. `cut` sends only the first N "
+               "bytes of header and data."},
+    {.name = "hex", .actor = ACTOR_CLIENT, .positions = bytes_positions, .fields = no_fields, .play = play_hex,
+     .usage = "C: hex \"49484156 454f5054\"", .manual = "Sends bytes written in hexadecimal."},
+    {.name = "bytes", .actor = ACTOR_CLIENT, .positions = bytes_positions, .fields = no_fields,
+     .play = play_bytes, .usage = "C: bytes S", .manual = "Sends the bytes of a string expression."},
+    {.name = "close", .actor = ACTOR_CLIENT, .positions = no_positions, .fields = no_fields,
+     .play = play_close, .usage = "C: close", .manual = "Closes the connection."},
+    {.name = "reset", .actor = ACTOR_CLIENT, .positions = no_positions, .fields = no_fields,
+     .play = play_reset, .usage = "C: reset", .manual = "Ends the connection by a TCP reset."},
+    {.name = "shutdown", .actor = ACTOR_CLIENT, .positions = no_positions, .fields = no_fields,
+     .play = play_shutdown, .usage = "C: shutdown",
+     .manual = "Ends our side of the stream; what the server still sends is read."},
+    {.name = "hold", .actor = ACTOR_CLIENT, .positions = hold_positions, .fields = no_fields,
+     .play = play_hold, .usage = "C: hold reading",
+     .manual = "Stops reading from this connection, until `C: resume reading`."},
+    {.name = "resume", .actor = ACTOR_CLIENT, .positions = hold_positions, .fields = no_fields,
+     .play = play_resume, .usage = "C: resume reading", .manual = "Reads again."},
+};
+const size_t play_send_verb_count = G_N_ELEMENTS(play_send_verbs);

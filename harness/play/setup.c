@@ -1,0 +1,291 @@
+/* The way into the transmission phase, as a correct client goes it, in the run's mode; and the check that
+ * a server still serves. */
+#include <string.h>
+
+#include "play/player.h"
+
+/* ---- Waiting for a step ----------------------------------------------------------------------- */
+
+/* A wanted kind of message; of option replies the final one. */
+static Match match_step(Player *player, Connection *connection, gpointer data,
+                        const SessionMessage *message, guint *index)
+{
+    WireKind kind = *(const WireKind *)data;
+
+    (void)player;
+    (void)connection;
+    *index = 0;
+    if (message == NULL || message->kind != kind)
+        return MATCH_NO;
+    if (kind != WIRE_OPTION_REPLY)
+        return MATCH_YES;
+    uint64_t type = message->value[REPLY_TYPE];
+    return type == NBD_REP_ACK || type & NBD_REP_FLAG_ERROR ? MATCH_YES : MATCH_PASS_OVER;
+}
+
+static SessionMessage *await_step(Player *player, Connection *connection, WireKind kind)
+{
+    Event event = player_await(player, connection, match_step, &kind);
+
+    if (event.kind == EVENT_MATCH)
+        return event.message;
+    player_unexpected(player, connection, NULL, &event);
+    session_message_free(event.message);
+    return NULL;
+}
+
+/* ---- Greeting and client flags ---------------------------------------------------------------- */
+
+static bool negotiate(Player *player, Connection *connection)
+{
+    g_autoptr(SessionMessage) greeting = await_step(player, connection, WIRE_GREETING);
+    const SessionFacts *facts = session_facts(connection->session);
+    uint64_t value[WIRE_MAX_FIELDS] = {0};
+    uint8_t bytes[4];
+
+    if (greeting == NULL)
+        return false;
+    if (facts->style == STYLE_UNKNOWN) {
+        player_block(player, REQ("handshake.newstyle.greeting"), "the greeting is not understood");
+        return false;
+    }
+    if (facts->style == STYLE_OLDSTYLE)
+        return true;
+    if (facts->handshake_flags & NBD_FLAG_FIXED_NEWSTYLE)
+        value[CLIENT_FLAGS_FLAGS] |= NBD_FLAG_C_FIXED_NEWSTYLE;
+    if (facts->handshake_flags & NBD_FLAG_NO_ZEROES)
+        value[CLIENT_FLAGS_FLAGS] |= NBD_FLAG_C_NO_ZEROES;
+    wire_encode(WIRE_CLIENT_FLAGS, value, bytes);
+    player_send(player, connection, bytes, sizeof bytes);
+    return !player->over;
+}
+
+bool player_negotiate(Player *player, Connection *connection)
+{
+    player->setup++;
+    bool done = negotiate(player, connection);
+    player->setup--;
+    return done;
+}
+
+/* ---- Entering --------------------------------------------------------------------------------- */
+
+static void send_option(Player *player, Connection *connection, uint32_t option, const GByteArray *data)
+{
+    g_autoptr(GByteArray) message = g_byte_array_new();
+    uint64_t value[WIRE_MAX_FIELDS];
+    uint8_t header[16];
+
+    wire_defaults(WIRE_OPTION, value);
+    value[OPTION_OPTION] = option;
+    value[OPTION_LENGTH] = data->len;
+    wire_encode(WIRE_OPTION, value, header);
+    g_byte_array_append(message, header, sizeof header);
+    if (data->len > 0)
+        g_byte_array_append(message, data->data, data->len);
+    player_send(player, connection, message->data, message->len);
+}
+
+static void append_name(GByteArray *data, GBytes *name)
+{
+    gsize size;
+    const uint8_t *bytes = g_bytes_get_data(name, &size);
+
+    if (size > 0)
+        g_byte_array_append(data, bytes, (guint)size);
+}
+
+/* A server that means to enforce sizes lets only those in who ask for them; who asks must abide by them,
+ * and the cases do. */
+static SessionMessage *go(Player *player, Connection *connection, GBytes *name)
+{
+    g_autoptr(GByteArray) data = g_byte_array_new();
+    uint8_t length[4], infos[4];
+
+    wire_put(length, 4, g_bytes_get_size(name));
+    wire_put(infos, 2, 1);
+    wire_put(infos + 2, 2, NBD_INFO_BLOCK_SIZE);
+    g_byte_array_append(data, length, sizeof length);
+    append_name(data, name);
+    g_byte_array_append(data, infos, sizeof infos);
+    send_option(player, connection, NBD_OPT_GO, data);
+    return await_step(player, connection, WIRE_OPTION_REPLY);
+}
+
+static Match match_export_or_close(Player *player, Connection *connection, gpointer data,
+                                   const SessionMessage *message, guint *index)
+{
+    (void)player;
+    (void)connection;
+    (void)data;
+    *index = message == NULL;
+    return message == NULL || message->kind == WIRE_EXPORT ? MATCH_YES : MATCH_NO;
+}
+
+static bool export_name(Player *player, Connection *connection, GBytes *name)
+{
+    g_autoptr(GByteArray) data = g_byte_array_new();
+
+    append_name(data, name);
+    send_option(player, connection, NBD_OPT_EXPORT_NAME, data);
+    Event event = player_await(player, connection, match_export_or_close, NULL);
+    if (event.kind != EVENT_MATCH)
+        player_unexpected(player, connection, NULL, &event);
+    session_message_free(event.message);
+    if (event.kind == EVENT_MATCH && event.index == 1)
+        player_skip(player, "the server refuses NBD_OPT_EXPORT_NAME, as it may");
+    return event.kind == EVENT_MATCH && event.index == 0;
+}
+
+static bool refused(Player *player, const SessionMessage *reply)
+{
+    g_autofree char *text = session_message_describe(reply);
+
+    player_block(player, REQ("baseline.opt-go"), "NBD_OPT_GO is refused: %s", text);
+    return false;
+}
+
+static bool enter(Player *player, Connection *connection, GBytes *name)
+{
+    const SessionFacts *facts = session_facts(connection->session);
+
+    if (facts->style == STYLE_OLDSTYLE)
+        return true;
+    if (player->mode->enter == ENTER_EXPORT_NAME || facts->style != STYLE_FIXED_NEWSTYLE)
+        return export_name(player, connection, name);
+    g_autoptr(SessionMessage) reply = go(player, connection, name);
+    if (reply == NULL)
+        return false;
+    if (reply->value[REPLY_TYPE] == NBD_REP_ERR_UNSUP) /* as clients do with old servers */
+        return export_name(player, connection, name);
+    return reply->value[REPLY_TYPE] == NBD_REP_ACK || refused(player, reply);
+}
+
+bool player_enter(Player *player, Connection *connection, GBytes *name)
+{
+    player->setup++;
+    bool done = enter(player, connection, name) && !player->over;
+    player->setup--;
+    if (done)
+        player_set_facts(player, session_facts(connection->session));
+    return done;
+}
+
+static GBytes *wanted_export(Player *player, const Statement *line)
+{
+    const Arg *arg = line_arg(line, "export");
+
+    if (arg == NULL)
+        return g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+    g_autoptr(Value) value = player_value(player, arg->value, NULL);
+    if (value == NULL || value->kind != VALUE_BYTES)
+        return g_bytes_new(NULL, 0);
+    return g_bytes_ref(value->bytes);
+}
+
+/* ---- The verbs -------------------------------------------------------------------------------- */
+
+static Connection *setup_connect(Player *player, const char *name)
+{
+    player->setup++;
+    Connection *connection = player_connect(player, name);
+    player->setup--;
+    return connection;
+}
+
+static void play_connect(Player *player, const Statement *line)
+{
+    (void)setup_connect(player, line_connection_name(line));
+}
+
+static void play_negotiate(Player *player, const Statement *line)
+{
+    Connection *connection = setup_connect(player, line_connection_name(line));
+
+    if (connection != NULL)
+        (void)player_negotiate(player, connection);
+}
+
+static void play_open(Player *player, const Statement *line)
+{
+    Connection *connection = setup_connect(player, line_connection_name(line));
+
+    if (connection == NULL || !player_negotiate(player, connection))
+        return;
+    g_autoptr(GBytes) name = wanted_export(player, line);
+    if (!player_enter(player, connection, name))
+        return;
+    /* Flags and sizes can vary by connection and mode: what counts is what this one was told. */
+    g_autofree char *unfit = play_needs(player->play_case, player->mode, player->target,
+                                        session_facts(connection->session), true);
+    if (unfit != NULL)
+        player_skip(player, "%s", unfit);
+}
+
+/* All the way in and out again on a connection of its own. NULL, or why that failed. */
+static char *serve_once(Player *player, const Statement *line)
+{
+    g_autofree char *reason = g_steal_pointer(&player->result->reason);
+    bool over = player->over, blocked = player->blocked, skipped = player->skipped;
+    char *failure = NULL;
+
+    player->over = player->blocked = player->skipped = false;
+    Connection *connection = setup_connect(player, "again");
+    if (connection != NULL && player_negotiate(player, connection)) {
+        g_autoptr(GBytes) name = wanted_export(player, line);
+        (void)player_enter(player, connection, name);
+    }
+    if (player->blocked)
+        failure = g_strdup_printf("a new connection is not served: %s", player->result->reason);
+    if (connection != NULL)
+        player_leave(connection);
+    g_free(player->result->reason);
+    player->result->reason = g_steal_pointer(&reason);
+    g_clear_pointer(&player->result->blocked_by, g_free);
+    player->over = over;
+    player->blocked = blocked;
+    player->skipped = skipped;
+    return failure;
+}
+
+static void play_served(Player *player, const Statement *line)
+{
+    const Requirement *requirement = requirement_find(REQ("robust.served-after"));
+
+    /* A server may serve one client at a time: at the end, the others make room. */
+    for (guint i = 0; line->then && i < player->connections->len; i++)
+        player_leave(player->connections->pdata[i]);
+    if (line->citations->len > 0)
+        requirement = requirement_find(((const Citation *)line->citations->pdata[0])->id);
+    g_autofree char *failure = serve_once(player, line);
+    if (failure != NULL) {
+        player->result->doubtful = true;
+        player_breach(player, requirement, line, failure, NULL, NULL);
+    }
+}
+
+static const Position none[] = {{0}};
+static const Field no_fields[] = {{0}};
+static const Field open_fields[] = {{"export", FIELD_BYTES, NULL}, {0}};
+
+const Verb play_setup_verbs[] = {
+    {.name = "connect", .actor = ACTOR_NONE, .positions = none, .fields = no_fields, .connects = true,
+     .play = play_connect, .usage = "connect [as NAME]",
+     .manual = "Connects, and does no more: the greeting is for the lines that follow. The first connection is "
+               "the one that `C:` and `S:` mean; `as B` makes a second one, for `B.C:`, `B.S:` and `B:`."},
+    {.name = "negotiate", .actor = ACTOR_NONE, .positions = none, .fields = no_fields, .connects = true,
+     .play = play_negotiate, .usage = "negotiate [as NAME]",
+     .manual = "Connects, reads the greeting, and sends the client flags that match what it offers: option "
+               "haggling begins."},
+    {.name = "open", .actor = ACTOR_NONE, .positions = none, .fields = open_fields, .connects = true,
+     .play = play_open, .usage = "open [as NAME] [export=S]",
+     .manual = "Connects and goes all the way into the transmission phase, in the run's mode. Sets $size, $flags, "
+               "$minimum, $preferred, $maximum and $block; the case is skipped if its needs do not hold for "
+               "what this connection was told."},
+    {.name = "served", .actor = ACTOR_NONE, .positions = none, .fields = open_fields, .connects = true,
+     .play = play_served, .usage = "[then] served [export=S]",
+     .manual = "A new connection gets into the transmission phase and out again. As `then served` it comes "
+               "at the end, however the lines before it ended, after the case's other connections are "
+               "closed."},
+};
+const size_t play_setup_verb_count = G_N_ELEMENTS(play_setup_verbs);

@@ -1,0 +1,320 @@
+/* From what was seen to a verdict. */
+#include <stdarg.h>
+
+#include "play/player.h"
+
+static const char *const verdict_names[VERDICT_COUNT] = {"pass", "warn",    "fail",
+                                                         "skip", "blocked", "error"};
+static const char *const kind_names[] = {"", "violation", "robustness", "no-answer", "hint"};
+
+const char *verdict_name(Verdict verdict)
+{
+    return verdict_names[verdict];
+}
+
+const char *verdict_kind_name(VerdictKind kind)
+{
+    return kind_names[kind];
+}
+
+void finding_free(Finding *finding)
+{
+    if (finding == NULL)
+        return;
+    g_free(finding->message);
+    g_free(finding->expected);
+    g_free(finding->got);
+    if (finding->bytes != NULL)
+        g_bytes_unref(finding->bytes);
+    g_free(finding);
+}
+
+void play_result_free(PlayResult *result)
+{
+    if (result == NULL)
+        return;
+    g_ptr_array_unref(result->findings);
+    g_ptr_array_unref(result->setup);
+    g_free(result->reason);
+    g_free(result->blocked_by);
+    g_free(result->transcript);
+    g_free(result);
+}
+
+/* ---- Recording -------------------------------------------------------------------------------- */
+
+static bool is_failure(const Requirement *requirement)
+{
+    Breach breach = requirement_breach(requirement);
+
+    return breach == BREACH_VIOLATION || breach == BREACH_ROBUSTNESS;
+}
+
+/* Files FINDING; on the way to the test it settles nothing by itself. */
+static void file(Player *player, Finding *finding)
+{
+    if (player->setup > 0) {
+        g_ptr_array_add(player->result->setup, finding);
+        return;
+    }
+    g_ptr_array_add(player->result->findings, finding);
+    if (is_failure(finding->requirement))
+        player->over = true;
+}
+
+/* "S: reply ABORT ACK length=0": the line, without its citations. */
+static char *expected_text(const Statement *line)
+{
+    char *text = scenario_print_statement(line);
+    char *citation = text == NULL ? NULL : g_strstr_len(text, -1, " @");
+
+    if (citation != NULL)
+        *citation = '\0';
+    return text == NULL ? NULL : g_strchomp(text);
+}
+
+void player_breach(Player *player, const Requirement *requirement, const Statement *line,
+                   const char *message, const char *got, const SessionMessage *evidence)
+{
+    Finding *finding = g_new0(Finding, 1);
+
+    finding->requirement = requirement;
+    finding->by = SIDE_SERVER;
+    finding->message = g_strdup(message);
+    finding->got = g_strdup(got);
+    if (line != NULL) {
+        finding->line = line->place.line;
+        finding->expected = expected_text(line);
+    }
+    if (evidence != NULL) {
+        finding->bytes = session_message_bytes(evidence, 256);
+        finding->size = wire_layout(evidence->kind)->size + evidence->data_length;
+    }
+    file(player, finding);
+    if (player->setup > 0 && !player->blocked)
+        player_block(player, requirement->id, "%s", message);
+}
+
+static void take_session_finding(Player *player, SessionFinding *found)
+{
+    /* What our own side breaks, it breaks on purpose. */
+    if (found->by == SIDE_SERVER) {
+        Finding *finding = g_new0(Finding, 1);
+        finding->requirement = found->requirement;
+        finding->by = found->by;
+        finding->message = g_strdup(found->message);
+        finding->bytes = found->bytes == NULL ? NULL : g_bytes_ref(found->bytes);
+        finding->size = found->size;
+        file(player, finding);
+    }
+    session_finding_free(found);
+}
+
+void player_collect(Player *player)
+{
+    for (guint i = 0; i < player->connections->len; i++) {
+        Connection *connection = player->connections->pdata[i];
+        SessionFinding *found;
+        while ((found = session_next_finding(connection->session)) != NULL)
+            take_session_finding(player, found);
+    }
+}
+
+/* ---- What came in place of what was due -------------------------------------------------------- */
+
+static const Requirement *cited_like(const Statement *line, const char *prefix)
+{
+    for (guint i = 0; i < line->citations->len; i++) {
+        const Citation *citation = line->citations->pdata[i];
+        if (prefix == NULL || g_str_has_prefix(citation->id, prefix))
+            return requirement_find(citation->id);
+    }
+    return NULL;
+}
+
+/* A line can be evidence for several things; which of them is broken depends on what came. */
+static const Requirement *blame(const Statement *line, const Event *event)
+{
+    const Requirement *requirement = NULL;
+
+    if (event->kind == EVENT_CLOSED)
+        requirement = cited_like(line, "termination.");
+    if (event->kind == EVENT_SILENT)
+        requirement = cited_like(line, "robust.");
+    if (requirement == NULL)
+        requirement = cited_like(line, NULL);
+    return requirement;
+}
+
+static const Requirement *blame_setup(Player *player, Connection *connection, const Statement *line,
+                                      const Event *event)
+{
+    SessionPhase phase = session_phase(connection->session);
+    const Verb *verb = line == NULL || line->verb == NULL ? NULL : play_verb(ACTOR_SERVER, line->verb);
+
+    (void)player;
+    if (event->kind == EVENT_CLOSED && phase == PHASE_TRANSMISSION)
+        return requirement_find(REQ("termination.server.hard-disconnect"));
+    if (event->kind == EVENT_CLOSED && phase != PHASE_GREETING && phase != PHASE_EXPORT)
+        return requirement_find(REQ("termination.server.option-error"));
+    if (verb != NULL && verb->requirement != NULL)
+        return requirement_find(verb->requirement);
+    switch (phase) {
+    case PHASE_GREETING:
+        return requirement_find(REQ("handshake.newstyle.greeting"));
+    case PHASE_EXPORT:
+        return requirement_find(REQ("handshake.export-name.reply"));
+    case PHASE_HAGGLING:
+    case PHASE_REPLYING:
+        return requirement_find(REQ("handshake.reply.every-option"));
+    default:
+        return requirement_find(REQ("transmission.reply.every-request"));
+    }
+}
+
+static char *what_came(const Player *player, const Connection *connection, const Event *event)
+{
+    if (event->message != NULL)
+        return session_message_describe(event->message);
+    if (event->kind == EVENT_CLOSED)
+        return g_strdup(connection->ended ? "nothing: the case itself had closed the connection"
+                                          : "the server closed the connection");
+    if (connection_owes(connection))
+        return g_strdup("the server takes no more of what we send");
+    size_t pending = session_pending(connection->session, SIDE_SERVER);
+    if (pending > 0)
+        return g_strdup_printf("%" G_GSIZE_FORMAT " bytes of a message, and no more for %u ms", pending,
+                               player->mode->timeout_ms);
+    return g_strdup_printf("nothing for %u ms", player->mode->timeout_ms);
+}
+
+static char *data_difference(Player *player, const Statement *line, const Event *event)
+{
+    const Arg *data = line->args == NULL ? NULL : line_arg(line, "data");
+
+    if (data == NULL)
+        data = line->args == NULL ? NULL : line_arg(line, "expect");
+    if (data == NULL || event->message == NULL || event->message->kind != WIRE_SIMPLE_REPLY ||
+        event->message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS)
+        return NULL;
+    return player_differs(player, data->value, event->message->request.offset, event->message->data);
+}
+
+/* What the server may do once its client has broken the rules, or once nobody can tell where a message
+ * begins. */
+static bool excused(Player *player, const Connection *connection, const Requirement *requirement,
+                    const Event *event)
+{
+    bool robust = requirement != NULL && requirement->level == REQUIREMENT_ROBUST;
+
+    if (session_desynchronised(connection->session, SIDE_CLIENT) && !robust)
+        return true;
+    if (event->kind == EVENT_CLOSED && session_tainted(connection->session, SIDE_CLIENT))
+        return true;
+    /* While we still owe bytes of a message, its answer is not due. */
+    return event->kind == EVENT_SILENT && !connection_owes(connection) && !player->setup && !robust &&
+           session_pending(connection->session, SIDE_CLIENT) > 0;
+}
+
+void player_unexpected(Player *player, Connection *connection, const Statement *line, const Event *event)
+{
+    if (event->kind == EVENT_OVER || event->kind == EVENT_MATCH)
+        return;
+    const Requirement *requirement = line == NULL ? NULL : blame(line, event);
+    if (excused(player, connection, requirement, event)) {
+        player->over = true;
+        return;
+    }
+    if (event->kind != EVENT_OTHER)
+        player->result->doubtful = true;
+    if (event->kind == EVENT_SILENT && player->setup == 0 && requirement != NULL)
+        player->result->kind = KIND_NO_ANSWER;
+
+    g_autofree char *got = what_came(player, connection, event);
+    g_autofree char *differs = line == NULL ? NULL : data_difference(player, line, event);
+    bool uncited = requirement == NULL;
+    if (uncited)
+        requirement = blame_setup(player, connection, line, event);
+    g_autofree char *message = g_strdup_printf(
+        "%s%s", differs != NULL ? differs : event->kind == EVENT_OTHER ? "got " : "", differs ? "" : got);
+    player->setup += uncited;
+    player_breach(player, requirement, line, message, got, event->message);
+    player->setup -= uncited;
+}
+
+/* ---- Ending ----------------------------------------------------------------------------------- */
+
+static void set_reason(Player *player, const char *format, va_list args)
+{
+    if (player->result->reason == NULL)
+        player->result->reason = g_strdup_vprintf(format, args);
+    player->over = true;
+}
+
+void player_skip(Player *player, const char *format, ...)
+{
+    va_list args;
+
+    if (player->over)
+        return;
+    va_start(args, format);
+    set_reason(player, format, args);
+    va_end(args);
+    player->skipped = true;
+}
+
+void player_block(Player *player, const char *requirement, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    set_reason(player, format, args);
+    va_end(args);
+    player->blocked = true;
+    if (player->result->blocked_by == NULL)
+        player->result->blocked_by = g_strdup(requirement);
+}
+
+void player_error(Player *player, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    set_reason(player, format, args);
+    va_end(args);
+    player->broken = true;
+}
+
+/* The gravest finding decides. */
+void play_settle(PlayResult *result, bool skipped, bool blocked, bool broken)
+{
+    const Finding *worst = NULL;
+
+    for (guint i = 0; i < result->findings->len; i++) {
+        const Finding *finding = result->findings->pdata[i];
+        if (worst == NULL || requirement_breach(finding->requirement) <
+                                 requirement_breach(worst->requirement))
+            worst = finding;
+    }
+    bool failed = worst != NULL && is_failure(worst->requirement);
+    if (broken)
+        result->verdict = VERDICT_ERROR;
+    else if (failed)
+        result->verdict = VERDICT_FAIL;
+    else if (blocked)
+        result->verdict = VERDICT_BLOCKED;
+    else if (worst != NULL)
+        result->verdict = VERDICT_WARN;
+    else
+        result->verdict = skipped ? VERDICT_SKIP : VERDICT_PASS;
+
+    if (result->verdict == VERDICT_FAIL || result->verdict == VERDICT_WARN) {
+        static const VerdictKind kinds[] = {KIND_VIOLATION, KIND_ROBUSTNESS, KIND_NONE, KIND_HINT};
+        if (result->kind != KIND_NO_ANSWER || !failed)
+            result->kind = kinds[requirement_breach(worst->requirement)];
+        g_free(result->reason);
+        result->reason = g_strdup(worst->message);
+    } else {
+        result->kind = KIND_NONE;
+    }
+}
