@@ -114,20 +114,11 @@ static void print_transcript_tail(const Paper *paper, const PlayResult *result)
         fprintf(paper->out, "    %s\n", *line);
 }
 
-/* TEXT as a word of a shell's command line. */
-static char *shell_word(const char *text)
-{
-    if (text[0] != '\0' &&
-        text[strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/.,_-=+:@%")] == '\0')
-        return g_strdup(text);
-    return g_shell_quote(text);
-}
-
 static void print_again(const Paper *paper, const RunEntry *entry)
 {
     if (paper->again == NULL)
         return;
-    g_autofree char *id = shell_word(entry->play_case->id);
+    g_autofree char *id = report_shell_word(entry->play_case->id);
     g_autofree char *command = g_strdup_printf("%s --only %s -v", paper->again, id);
     print_field(paper, "again with", command);
 }

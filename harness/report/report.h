@@ -13,8 +13,8 @@ typedef struct Report Report;
 
 /* How the console is to look. */
 typedef struct {
-    FILE *out;         /* outlives the report */
-    bool live;         /* OUT is a terminal: keep a line of progress, rewritten in place */
+    FILE *out; /* outlives the report */
+    bool live; /* OUT is a terminal: keep a line of progress, rewritten in place */
     bool colour;
     bool verbose;      /* print each case's transcript when it is done */
     const char *again; /* the command that plays the run's cases again, but for `--only ID -v`;
@@ -37,6 +37,9 @@ const RunObserver *report_observer(const Report *report);
 
 /* After the run: false and ERROR if the report could not be written. */
 bool report_finish(Report *report, GError **error);
+
+/* TEXT as one word of a shell's command line. The caller frees it. */
+char *report_shell_word(const char *text);
 
 void report_free(Report *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)

@@ -134,6 +134,15 @@ char *report_count(unsigned count, const char *one, const char *many)
     return g_strdup_printf("%u %s", count, count == 1 ? one : many);
 }
 
+char *report_shell_word(const char *text)
+{
+    static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/.,_-=+:@%";
+
+    if (text[0] != '\0' && text[strspn(text, plain)] == '\0')
+        return g_strdup(text);
+    return g_shell_quote(text);
+}
+
 char *report_place(const PlayCase *play_case, const Finding *finding)
 {
     const char *file = play_case->scenario->file;

@@ -1,0 +1,33 @@
+/* The command line: one function a command, and what they share. */
+#ifndef NBDCONFORM_CLI_CLI_H
+#define NBDCONFORM_CLI_CLI_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* Exit statuses. `git bisect run` takes 125 for "cannot be tested". */
+enum {
+    CLI_CONFORMING = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2, /* or the harness could not do its part */
+    CLI_UNREACHABLE = 125,
+};
+
+/* The commands. ARGV[0] is the name to be shown. They return the exit status. */
+int cli_run(int argc, char **argv);
+int cli_list(int argc, char **argv);
+int cli_explain(int argc, char **argv);
+int cli_manual(int argc, char **argv);
+
+/* Says on stderr what is wrong, and returns CLI_USAGE. */
+int cli_complain(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Sets ERROR to a mistake in the usage; false, to be returned. */
+bool cli_mistake(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Parses the options ENTRIES. USAGE is what follows the name in the help, SUMMARY the text above the
+ * options, DESCRIPTION that below; each may be NULL. What is no option is left in ARGV. */
+bool cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
+               const char *summary, const char *description, GError **error);
+
+#endif

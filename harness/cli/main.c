@@ -1,0 +1,84 @@
+/* Where the program starts: finds the command, and lets it do its work. */
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/serve.h"
+#include "scenario/scenario.h"
+
+typedef struct {
+    const char *name;
+    int (*run)(int argc, char **argv); /* NULL: comes with a later version */
+} Command;
+
+static int help(int argc, char **argv);
+
+static const Command commands[] = {
+    {"list", cli_list}, {"explain", cli_explain}, {"manual", cli_manual}, {"serve", cli_serve},
+    {"help", help},     {"soak", NULL},           {"load", NULL},         {"lint", NULL},
+    {"client", NULL},   {"kernel", NULL},
+};
+
+static const Command *find_command(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (g_str_equal(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *word)
+{
+    const char *names[G_N_ELEMENTS(commands) + 1] = {NULL};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        names[i] = commands[i].name;
+    const char *near = scenario_nearest(word, names);
+    if (near != NULL)
+        return cli_complain("there is no command \"%s\"; did you mean \"%s\"?", word, near);
+    if (strpbrk(word, ":/") != NULL)
+        return cli_complain("there is no command \"%s\"; a server is named with --target", word);
+    return cli_complain("there is no command \"%s\"; see `nbdconform --help`", word);
+}
+
+/* A command sees itself as "nbdconform NAME". */
+static int run_command(int argc, char **argv)
+{
+    const Command *command = find_command(argv[0]);
+
+    if (command == NULL)
+        return unknown_command(argv[0]);
+    if (command->run == NULL)
+        return cli_complain("the command \"%s\" is not in this version", command->name);
+    g_autofree char *name = g_strdup_printf("nbdconform %s", command->name);
+    g_set_prgname(name);
+    argv[0] = name;
+    return command->run(argc, argv);
+}
+
+/* `help`, `help list`: what --help prints. */
+static int help(int argc, char **argv)
+{
+    char option[] = "--help";
+    char *words[] = {argc > 1 ? argv[1] : argv[0], option, NULL};
+
+    if (argc > 2)
+        return cli_complain("help takes the name of one command");
+    if (argc > 1 && !g_str_equal(argv[1], "help"))
+        return run_command(2, words);
+    g_set_prgname("nbdconform");
+    return cli_run(2, words);
+}
+
+int main(int argc, char **argv)
+{
+    /* For the arguments' encoding only: numbers and messages stay as they are. */
+    setlocale(LC_CTYPE, "");
+    if (argc > 1 && argv[1][0] != '-')
+        return run_command(argc - 1, argv + 1);
+    g_set_prgname("nbdconform");
+    return cli_run(argc, argv);
+}
