@@ -11,6 +11,9 @@
 /* poll() may wake us later than asked for on a busy machine: so late, and it proves nothing. */
 #define OVERSLEPT_US (G_USEC_PER_SEC / 2)
 
+/* So often we look whether the run is to end early. */
+#define STOP_POLL_MS 200
+
 /* Looks at what has come since SEEN (NULL: at all of it). True if that settles the wait. */
 static bool scan(Player *player, Connection *connection, Matcher matcher, gpointer data, GList **seen,
                  Event *event)
@@ -74,7 +77,7 @@ static gint64 serve_all(Player *player, gint64 until_us)
         waits[i].events = connection_events(connection);
         waits[i].fd = waits[i].events == 0 ? -1 : transport_fd(connection->transport);
     }
-    int status = poll(waits, count, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, 60000));
+    int status = poll(waits, count, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, STOP_POLL_MS));
     gint64 late = status == 0 ? g_get_monotonic_time() - until_us : 0;
     for (guint i = 0; i < count; i++)
         if (waits[i].revents != 0)
@@ -102,6 +105,11 @@ Event player_await(Player *player, Connection *connection, Matcher matcher, gpoi
         if (connection->closed || connection->ended) {
             Match match = matcher(player, connection, data, NULL, &event.index);
             event.kind = match == MATCH_YES ? EVENT_MATCH : EVENT_CLOSED;
+            return event;
+        }
+        if (player->mode->stop != NULL && *player->mode->stop != 0) {
+            player_error(player, "interrupted");
+            event.kind = EVENT_OVER;
             return event;
         }
         gint64 until_us = deadline(player, connection, began_us);

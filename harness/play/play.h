@@ -67,6 +67,9 @@ typedef struct {
     unsigned duration_ms;
 } PlayResult;
 void play_result_free(PlayResult *result);
+
+/* Sets verdict, kind and reason by the gravest of RESULT's findings. */
+void play_result_settle(PlayResult *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlayResult, play_result_free)
 
 /* ---- How conversations are carried ------------------------------------------------------------- */
@@ -83,6 +86,7 @@ typedef struct {
     unsigned timeout_ms; /* how long an answer may take */
     bool allow_writes;   /* without it play sends nothing that could change an export */
     uint64_t salt;       /* of payload patterns, one a run */
+    const volatile int *stop; /* nonzero: give up waiting; may be NULL */
 } PlayMode;
 
 /* What is known of the target before a case is played: the facts of one session that went all the way,

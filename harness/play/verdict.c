@@ -318,3 +318,8 @@ void play_settle(PlayResult *result, bool skipped, bool blocked, bool broken)
         result->kind = KIND_NONE;
     }
 }
+
+void play_result_settle(PlayResult *result)
+{
+    play_settle(result, false, false, false);
+}

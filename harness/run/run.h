@@ -33,7 +33,10 @@ typedef struct {
     bool interrupted;
     PlayTarget target;    /* what the probe learned */
     bool probed;
-    GPtrArray *entries;   /* of RunEntry, in the catalogue's order; those not played are absent */
+    GPtrArray *entries;   /* of RunEntry, in the catalogue's order; those not played are absent. The
+                             first may be "setup": what was found on the way to the tests. It belongs
+                             to no scenario */
+    PlayCase *setup_case; /* of that entry, or NULL */
 } RunSummary;
 void run_summary_free(RunSummary *summary);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunSummary, run_summary_free)

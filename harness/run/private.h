@@ -1,0 +1,35 @@
+/* What the files of run/ share. */
+#ifndef NBDCONFORM_RUN_PRIVATE_H
+#define NBDCONFORM_RUN_PRIVATE_H
+
+#include "run/run.h"
+
+/* Exclusive parts of the export, lent to the cases that write. */
+typedef struct RunRegions RunRegions;
+
+/* COUNT areas, or as many as fit, of at least SIZE bytes, each aligned to 64 KiB and to the preferred
+ * block size of FACTS. */
+RunRegions *run_regions_new(const SessionFacts *facts, uint64_t size, unsigned count);
+void run_regions_free(RunRegions *regions);
+
+/* True if a case that wants SIZE bytes can have them at all. */
+bool run_regions_fit(const RunRegions *regions, uint64_t size);
+
+/* Takes an area, waiting until there is one, and gives it back. */
+uint64_t run_regions_take(RunRegions *regions);
+void run_regions_give(RunRegions *regions, uint64_t region);
+
+/* Files a verdict: counts it and tells the observers. Takes RESULT over. */
+void run_file(const RunOptions *options, RunSummary *summary, const PlayCase *play_case,
+              PlayResult *result);
+
+/* The entry for what was found on the way to the tests: each breach once, however many cases met it.
+ * FINDINGS is an array of Finding that is taken apart. NULL if there is none. */
+void run_file_setup(const RunOptions *options, RunSummary *summary, GPtrArray *findings);
+
+RunSummary *run_summary_new(void);
+
+/* A result without any play. REASON is taken over. */
+PlayResult *run_result(Verdict verdict, char *reason);
+
+#endif

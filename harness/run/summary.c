@@ -1,0 +1,143 @@
+/* Counting verdicts, telling the observers, and what the run as a whole comes to. */
+#include <string.h>
+
+#include "run/private.h"
+
+static void entry_free(gpointer data)
+{
+    RunEntry *entry = data;
+
+    play_result_free(entry->result);
+    g_free(entry);
+}
+
+void run_summary_free(RunSummary *summary)
+{
+    if (summary == NULL)
+        return;
+    g_ptr_array_unref(summary->entries);
+    if (summary->setup_case != NULL)
+        play_case_free(summary->setup_case);
+    g_free(summary);
+}
+
+RunSummary *run_summary_new(void)
+{
+    RunSummary *summary = g_new0(RunSummary, 1);
+
+    summary->entries = g_ptr_array_new_with_free_func(entry_free);
+    summary->started_us = g_get_real_time();
+    return summary;
+}
+
+PlayResult *run_result(Verdict verdict, char *reason)
+{
+    PlayResult *result = g_new0(PlayResult, 1);
+
+    result->verdict = verdict;
+    result->reason = reason;
+    result->findings = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+    result->setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+    result->transcript = g_strdup("");
+    return result;
+}
+
+static void count(RunSummary *summary, const PlayResult *result)
+{
+    summary->count[result->verdict]++;
+    summary->violations += result->kind == KIND_VIOLATION;
+    summary->robustness += result->kind == KIND_ROBUSTNESS;
+    summary->no_answer += result->kind == KIND_NO_ANSWER;
+    summary->hints += result->kind == KIND_HINT;
+}
+
+void run_file(const RunOptions *options, RunSummary *summary, const PlayCase *play_case,
+              PlayResult *result)
+{
+    RunEntry *entry = g_new0(RunEntry, 1);
+
+    if (options->strict && result->verdict == VERDICT_WARN && result->kind != KIND_HINT) {
+        result->verdict = VERDICT_FAIL;
+        result->kind = KIND_VIOLATION;
+    }
+    entry->play_case = play_case;
+    entry->result = result;
+    count(summary, result);
+    g_ptr_array_add(summary->entries, entry);
+    for (size_t i = 0; options->observers != NULL && options->observers[i] != NULL; i++)
+        if (options->observers[i]->finished != NULL)
+            options->observers[i]->finished(options->observers[i]->self, entry, summary);
+}
+
+/* ---- What was found on the way ---------------------------------------------------------------- */
+
+static bool same_finding(const Finding *a, const Finding *b)
+{
+    return a->requirement == b->requirement && g_strcmp0(a->message, b->message) == 0;
+}
+
+static bool filed(const GPtrArray *findings, const Finding *finding)
+{
+    for (guint i = 0; i < findings->len; i++)
+        if (same_finding(findings->pdata[i], finding))
+            return true;
+    return false;
+}
+
+static PlayCase *setup_case(const GPtrArray *findings)
+{
+    PlayCase *play_case = g_new0(PlayCase, 1);
+
+    play_case->id = g_strdup("setup");
+    play_case->title = g_strdup("The way into transmission, which most cases go first");
+    play_case->values = g_hash_table_new(NULL, NULL);
+    play_case->requirements = g_ptr_array_new();
+    for (guint i = 0; i < findings->len; i++) {
+        const Finding *finding = findings->pdata[i];
+        if (!g_ptr_array_find(play_case->requirements, finding->requirement, NULL))
+            g_ptr_array_add(play_case->requirements, (gpointer)finding->requirement);
+    }
+    return play_case;
+}
+
+static int by_requirement(gconstpointer a, gconstpointer b)
+{
+    const Finding *left = *(Finding *const *)a, *right = *(Finding *const *)b;
+    int order = strcmp(left->requirement->id, right->requirement->id);
+
+    return order != 0 ? order : g_strcmp0(left->message, right->message);
+}
+
+void run_file_setup(const RunOptions *options, RunSummary *summary, GPtrArray *findings)
+{
+    if (findings->len == 0)
+        return;
+    PlayResult *result = run_result(VERDICT_PASS, NULL);
+    g_ptr_array_set_free_func(findings, NULL);
+    for (guint i = 0; i < findings->len; i++) {
+        Finding *finding = findings->pdata[i];
+        if (filed(result->findings, finding))
+            finding_free(finding);
+        else
+            g_ptr_array_add(result->findings, finding);
+    }
+    g_ptr_array_sort(result->findings, by_requirement);
+    play_result_settle(result);
+    summary->setup_case = setup_case(result->findings);
+    summary->total++;
+    run_file(options, summary, summary->setup_case, result);
+}
+
+int run_exit_status(const RunSummary *summary)
+{
+    unsigned played = summary->count[VERDICT_PASS] + summary->count[VERDICT_WARN] +
+                      summary->count[VERDICT_FAIL];
+
+    if (summary->count[VERDICT_FAIL] > 0)
+        return 1;
+    if (summary->count[VERDICT_ERROR] > 0 || summary->interrupted)
+        return 2;
+    if (played == 0)
+        return 125;
+    return summary->count[VERDICT_BLOCKED] > 0 ? 1 : 0;
+}
