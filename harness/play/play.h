@@ -1,7 +1,7 @@
 /* Plays one case against a peer, and says what it showed.
  *
  * play_compile() checks a scenario once: its verbs, arguments, citations; what it needs of the target.
- * play_case() plays it, as often as wanted, from any thread. Nothing here knows of other cases, of
+ * play_run_case() plays it, as often as wanted, from any thread. Nothing here knows of other cases, of
  * schedules or of reports.
  */
 #ifndef NBDCONFORM_PLAY_H
@@ -123,7 +123,7 @@ bool play_compile(const Scenario *scenario, GPtrArray *cases, GError **error);
 
 /* Plays CASE. REGION is the offset of its region, where it has one. TARGET may be NULL, while the target
  * is being probed. Never NULL. */
-PlayResult *play_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
+PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
                       uint64_t region);
 
 /* Why CASE cannot be played against TARGET in MODE, as a skip's reason, or NULL. */

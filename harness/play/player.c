@@ -406,7 +406,7 @@ PlayResult *player_finish(Player *player)
     return result;
 }
 
-PlayResult *play_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
+PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
                       uint64_t region)
 {
     gint64 began_us = g_get_monotonic_time();

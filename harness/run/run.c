@@ -18,6 +18,7 @@ typedef struct {
 
 typedef struct {
     const RunOptions *options;
+    PlayMode mode;
     RunSummary *summary;
     RunRegions *regions;
     GArray *tasks;       /* of Task, in the catalogue's order */
@@ -83,7 +84,7 @@ static PlayResult *play_with_resources(Run *run, const PlayCase *play_case, cons
         g_mutex_lock(&run->writer);
     if (play_case->region > 0)
         region = run_regions_take(run->regions);
-    PlayResult *result = play_case(play_case, mode, &run->summary->target, region);
+    PlayResult *result = play_run_case(play_case, mode, &run->summary->target, region);
     if (play_case->region > 0)
         run_regions_give(run->regions, region);
     if (one_writer)
@@ -110,7 +111,7 @@ static void play_task(Run *run, Task *task)
     tell_started(run, task->play_case);
     g_mutex_unlock(&run->mutex);
 
-    PlayResult *result = play_with_resources(run, task->play_case, &run->options->mode);
+    PlayResult *result = play_with_resources(run, task->play_case, &run->mode);
 
     g_mutex_lock(&run->mutex);
     if (stopped(run) && result->verdict == VERDICT_ERROR) {
@@ -220,7 +221,7 @@ static void play_lonely_cases(Run *run)
  * a busy machine's: asked again, alone, with more time, the target speaks for itself. */
 static void replay_doubtful(Run *run)
 {
-    PlayMode patient = run->options->mode;
+    PlayMode patient = run->mode;
 
     patient.timeout_ms *= PATIENCE;
     for (guint i = 0; i < run->tasks->len && !stopped(run); i++) {
@@ -253,7 +254,7 @@ static uint64_t largest_region(const GPtrArray *cases)
 
 static char *unfit(const Run *run, const PlayCase *play_case)
 {
-    char *reason = play_unfit(play_case, &run->options->mode, &run->summary->target);
+    char *reason = play_unfit(play_case, &run->mode, &run->summary->target);
 
     if (reason != NULL || play_case->region == 0 || !run->summary->target.entered ||
         run_regions_fit(run->regions, play_case->region))
@@ -321,10 +322,13 @@ RunSummary *run_cases(const RunOptions *options, GError **error)
 {
     g_autoptr(RunSummary) summary = run_summary_new();
     gint64 began_us = g_get_monotonic_time();
-    Run run = {.options = options, .summary = summary};
+    Run run = {.options = options, .mode = options->mode, .summary = summary};
 
+    run.mode.stop = options->stop;
+    if (run.mode.salt == 0)
+        run.mode.salt = (uint64_t)g_random_int() << 32 | g_random_int();
     summary->total = options->cases->len;
-    if (!play_probe(&options->mode, options->jobs > 0 ? options->jobs : DEFAULT_JOBS, &summary->target,
+    if (!play_probe(&run.mode, options->jobs > 0 ? options->jobs : DEFAULT_JOBS, &summary->target,
                     error))
         return NULL;
     summary->probed = true;
