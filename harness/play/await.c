@@ -74,14 +74,14 @@ static gint64 serve_all(Player *player, gint64 until_us)
 
     for (guint i = 0; i < count; i++) {
         const Connection *connection = player->connections->pdata[i];
-        waits[i].events = connection_events(connection);
+        waits[i].events = play_connection_events(connection);
         waits[i].fd = waits[i].events == 0 ? -1 : transport_fd(connection->transport);
     }
     int status = poll(waits, count, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, STOP_POLL_MS));
     gint64 late = status == 0 ? g_get_monotonic_time() - until_us : 0;
     for (guint i = 0; i < count; i++)
         if (waits[i].revents != 0)
-            connection_move(player->connections->pdata[i]);
+            play_connection_move(player->connections->pdata[i]);
     return late;
 }
 

@@ -16,7 +16,7 @@
 /* Messages that nobody has expected yet; a peer that sends more is cut short by its reader. */
 #define MAX_CAME 20000u
 
-Connection *connection_new(const char *name, Transport *transport, GString *transcript, bool labelled)
+Connection *play_connection_new(const char *name, Transport *transport, GString *transcript, bool labelled)
 {
     Connection *connection = g_new0(Connection, 1);
 
@@ -33,7 +33,7 @@ Connection *connection_new(const char *name, Transport *transport, GString *tran
     return connection;
 }
 
-void connection_free(Connection *connection)
+void play_connection_free(Connection *connection)
 {
     if (connection == NULL)
         return;
@@ -46,7 +46,7 @@ void connection_free(Connection *connection)
     g_free(connection);
 }
 
-void connection_note(Connection *connection, const char *actor, const char *text)
+void play_connection_note(Connection *connection, const char *actor, const char *text)
 {
     if (connection->transcript->len > MAX_TRANSCRIPT)
         return;
@@ -69,7 +69,7 @@ static void collect(Connection *connection)
 
     while ((message = session_next(connection->session)) != NULL) {
         g_autofree char *text = session_message_describe(message);
-        connection_note(connection, actor_of(message->from), text);
+        play_connection_note(connection, actor_of(message->from), text);
         if (message->from == SIDE_CLIENT || connection->came.length > MAX_CAME)
             session_message_free(message);
         else
@@ -92,7 +92,7 @@ static void cut(Connection *connection, size_t size, unsigned segment)
     }
 }
 
-void connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment)
+void play_connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment)
 {
     if (connection->send_failed || connection->ended)
         return;
@@ -102,10 +102,10 @@ void connection_send(Connection *connection, const void *bytes, size_t size, uns
     session_feed(connection->session, SIDE_CLIENT, bytes, size);
     collect(connection);
     connection->last_progress_us = g_get_monotonic_time();
-    connection_move(connection);
+    play_connection_move(connection);
 }
 
-bool connection_owes(const Connection *connection)
+bool play_connection_owes(const Connection *connection)
 {
     return connection->out_start < connection->out->len && !connection->send_failed &&
            !connection->ended;
@@ -138,7 +138,7 @@ static void sent(Connection *connection, size_t done)
 
 static void move_out(Connection *connection)
 {
-    while (connection_owes(connection)) {
+    while (play_connection_owes(connection)) {
         size_t done;
         TransportStatus status =
             transport_write(connection->transport, connection->out->data + connection->out_start,
@@ -158,7 +158,7 @@ static void peer_closed(Connection *connection)
     connection->closed = true;
     connection->last_progress_us = g_get_monotonic_time();
     session_close(connection->session, SIDE_SERVER);
-    connection_note(connection, "S", "close");
+    play_connection_note(connection, "S", "close");
 }
 
 /* True if there may be more at once. */
@@ -185,7 +185,7 @@ static bool move_in(Connection *connection)
     return false;
 }
 
-void connection_move(Connection *connection)
+void play_connection_move(Connection *connection)
 {
     if (connection->ended)
         return;
@@ -193,7 +193,7 @@ void connection_move(Connection *connection)
     (void)move_in(connection);
 }
 
-short connection_events(const Connection *connection)
+short play_connection_events(const Connection *connection)
 {
     short events = 0;
 
@@ -201,18 +201,18 @@ short connection_events(const Connection *connection)
         return 0;
     if (!connection->closed && !connection->holding)
         events |= POLLIN;
-    if (connection_owes(connection))
+    if (play_connection_owes(connection))
         events |= POLLOUT;
     return events;
 }
 
-void connection_end(Connection *connection, ConnectionEnd how)
+void play_connection_end(Connection *connection, ConnectionEnd how)
 {
     static const char *const names[] = {"close", "reset", "shutdown"};
 
     if (connection->ended)
         return;
-    connection_note(connection, "C", names[how]);
+    play_connection_note(connection, "C", names[how]);
     session_close(connection->session, SIDE_CLIENT);
     if (how == END_SHUTDOWN) {
         transport_shutdown(connection->transport);

@@ -27,29 +27,29 @@ typedef struct {
 } Connection;
 
 /* Takes TRANSPORT over. */
-Connection *connection_new(const char *name, Transport *transport, GString *transcript, bool labelled);
-void connection_free(Connection *connection);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, connection_free)
+Connection *play_connection_new(const char *name, Transport *transport, GString *transcript, bool labelled);
+void play_connection_free(Connection *connection);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, play_connection_free)
 
 /* Queues bytes of ours: the session sees them now, the peer when poll() lets them through. With SEGMENT
  * not 0 the first bytes of the message go in pieces of that size, one send() each. */
-void connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment);
+void play_connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment);
 
 /* True while bytes of ours wait to be sent. */
-bool connection_owes(const Connection *connection);
+bool play_connection_owes(const Connection *connection);
 
 /* Moves bytes, both ways, as far as that goes without waiting. Sending always drains input: a server may
  * stop reading until its replies are taken. */
-void connection_move(Connection *connection);
+void play_connection_move(Connection *connection);
 
 /* What poll() should wait for; 0 once there is nothing more to wait for. */
-short connection_events(const Connection *connection);
+short play_connection_events(const Connection *connection);
 
 /* Our ways to end. */
 typedef enum { END_CLOSE, END_RESET, END_SHUTDOWN } ConnectionEnd;
-void connection_end(Connection *connection, ConnectionEnd how);
+void play_connection_end(Connection *connection, ConnectionEnd how);
 
 /* A line of the transcript. */
-void connection_note(Connection *connection, const char *actor, const char *text);
+void play_connection_note(Connection *connection, const char *actor, const char *text);
 
 #endif

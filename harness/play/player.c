@@ -131,7 +131,7 @@ Connection *player_connect(Player *player, const char *name)
         return NULL;
     }
     bool labelled = player->play_case->connections > 1;
-    Connection *connection = connection_new(name, transport, player->transcript, labelled);
+    Connection *connection = play_connection_new(name, transport, player->transcript, labelled);
     g_ptr_array_add(player->connections, connection);
     return connection;
 }
@@ -174,7 +174,7 @@ void player_send(Player *player, Connection *connection, const void *bytes, size
         player_skip(player, "sends what could change the export; needs --allow-writes");
         return;
     }
-    connection_send(connection, bytes, size, player->mode->segment);
+    play_connection_send(connection, bytes, size, player->mode->segment);
     player_collect(player);
 }
 
@@ -184,7 +184,7 @@ void player_leave(Connection *connection)
     uint64_t value[WIRE_MAX_FIELDS];
     uint8_t bytes[28];
 
-    bool polite = !connection->ended && !connection->closed && !connection_owes(connection) &&
+    bool polite = !connection->ended && !connection->closed && !play_connection_owes(connection) &&
                   session_pending(connection->session, SIDE_CLIENT) == 0 &&
                   !session_desynchronised(connection->session, SIDE_CLIENT);
     if (polite && phase == PHASE_TRANSMISSION) {
@@ -192,15 +192,15 @@ void player_leave(Connection *connection)
         value[REQUEST_TYPE] = NBD_CMD_DISC;
         value[REQUEST_COOKIE] = connection->next_cookie;
         wire_encode(WIRE_REQUEST, value, bytes);
-        connection_send(connection, bytes, 28, 0);
+        play_connection_send(connection, bytes, 28, 0);
     } else if (polite && phase == PHASE_HAGGLING &&
                session_facts(connection->session)->style == STYLE_FIXED_NEWSTYLE) {
         wire_defaults(WIRE_OPTION, value);
         value[OPTION_OPTION] = NBD_OPT_ABORT;
         wire_encode(WIRE_OPTION, value, bytes);
-        connection_send(connection, bytes, 16, 0);
+        play_connection_send(connection, bytes, 16, 0);
     }
-    connection_end(connection, END_CLOSE);
+    play_connection_end(connection, END_CLOSE);
 }
 
 /* ---- Payloads --------------------------------------------------------------------------------- */
@@ -384,7 +384,7 @@ Player *player_new(const PlayCase *play_case, const PlayMode *mode, const PlayTa
     player->region = region;
     player->case_scope = (Scope){.values = play_case->values};
     player->scope = (Scope){.values = scope_values_new(), .outer = &player->case_scope};
-    player->connections = g_ptr_array_new_with_free_func((GDestroyNotify)connection_free);
+    player->connections = g_ptr_array_new_with_free_func((GDestroyNotify)play_connection_free);
     player->transcript = g_string_new(NULL);
     player->result = g_new0(PlayResult, 1);
     player->result->findings = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);

@@ -99,7 +99,7 @@ bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError 
     }
     Player *player = player_new(&play_case, mode, NULL, 0);
     g_ptr_array_add(player->connections,
-                    connection_new("A", transport, player->transcript, false));
+                    play_connection_new("A", transport, player->transcript, false));
     learn(player, MIN(MAX(jobs * 2, 4u), ENOUGH), target);
     play_result_free(player_finish(player));
     g_hash_table_unref(play_case.values);

@@ -99,7 +99,7 @@ static void play_disconnect(Player *player, const Statement *line)
     if (event.kind != EVENT_MATCH)
         player_unexpected(player, connection, line, &event);
     else
-        connection_end(connection, END_CLOSE);
+        play_connection_end(connection, END_CLOSE);
     session_message_free(event.message);
 }
 

@@ -236,7 +236,7 @@ static void end(Player *player, const Statement *line, ConnectionEnd how)
     Connection *connection = player_connection(player, line);
 
     if (connection != NULL)
-        connection_end(connection, how);
+        play_connection_end(connection, how);
 }
 
 static void play_close(Player *player, const Statement *line)

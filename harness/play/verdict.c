@@ -179,7 +179,7 @@ static char *what_came(const Player *player, const Connection *connection, const
     if (event->kind == EVENT_CLOSED)
         return g_strdup(connection->ended ? "nothing: the case itself had closed the connection"
                                           : "the server closed the connection");
-    if (connection_owes(connection))
+    if (play_connection_owes(connection))
         return g_strdup("the server takes no more of what we send");
     size_t pending = session_pending(connection->session, SIDE_SERVER);
     if (pending > 0)
@@ -212,7 +212,7 @@ static bool excused(Player *player, const Connection *connection, const Requirem
     if (event->kind == EVENT_CLOSED && session_tainted(connection->session, SIDE_CLIENT))
         return true;
     /* While we still owe bytes of a message, its answer is not due. */
-    return event->kind == EVENT_SILENT && !connection_owes(connection) && !player->setup && !robust &&
+    return event->kind == EVENT_SILENT && !play_connection_owes(connection) && !player->setup && !robust &&
            session_pending(connection->session, SIDE_CLIENT) > 0;
 }
 
