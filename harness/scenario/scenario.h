@@ -82,7 +82,7 @@ typedef struct {
 } Outcome;
 
 typedef enum {
-    STATEMENT_PLAIN, /* [then] [actor:] verb arguments [{ block }] */
+    STATEMENT_PLAIN,     /* [then] [actor:] verb arguments [{ block }] */
     STATEMENT_ONE_OF,    /* one of { alternatives } */
     STATEMENT_ANY_ORDER, /* any order { expectations } */
     STATEMENT_WHEN,      /* when [once | nth N] pattern { replacement } */
@@ -95,20 +95,20 @@ typedef struct Statement Statement;
 struct Statement {
     StatementKind kind;
     Place place;
-    bool then;            /* `then …`: played however the lines before it ended */
-    char *actor;          /* "C", "S", "B.C", "B", "" for a bare colon; NULL without any */
-    char *verb;           /* NULL for blocks without a verb */
+    bool then;   /* `then …`: played however the lines before it ended */
+    char *actor; /* "C", "S", "B.C", "B", "" for a bare colon; NULL without any */
+    char *verb;  /* NULL for blocks without a verb */
     Place verb_place;
     GPtrArray *args;      /* of Arg */
     GPtrArray *citations; /* of Citation */
     Outcome outcome;      /* of an alternative; OUTCOME_NONE elsewhere */
     GPtrArray *block;     /* of Statement, or NULL */
 
-    Statement *pattern;   /* WHEN: the message replaced; TRACE: the (first) message */
-    Statement *second;    /* TRACE_BEFORE: the message that the first must precede */
-    TraceKind trace;
-    bool once;            /* WHEN */
-    uint64_t nth;         /* WHEN: 0 for every match */
+    Statement *pattern; /* WHEN: the message replaced; TRACE: the (first) message */
+    Statement *second;  /* TRACE_BEFORE: the message that the first must precede */
+    TraceKind trace;    /* TRACE_FACT: the word is VERB, its value the one argument */
+    bool once;          /* WHEN */
+    uint64_t nth;       /* WHEN: 0 for every match */
 };
 
 /* ---- Headers ---------------------------------------------------------------------------------- */
