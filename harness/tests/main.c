@@ -1,0 +1,39 @@
+/* Runs every suite of unit tests. A new one: write `void FOO_tests(void)`, add FOO below. */
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SUITES(SUITE)                                                                              \
+    SUITE(catalogue)                                                                               \
+    SUITE(report)                                                                                  \
+    SUITE(report_files)                                                                            \
+    SUITE(requirement)                                                                             \
+    SUITE(scenario)                                                                                \
+    SUITE(scenario_error)                                                                          \
+    SUITE(selection)                                                                               \
+    SUITE(target)                                                                                  \
+    SUITE(wire)
+
+#define DECLARE(name) void name##_tests(void);
+#define REGISTER(name) name##_tests();
+
+SUITES(DECLARE)
+
+int main(void)
+{
+    if (CU_initialize_registry() != CUE_SUCCESS) {
+        fprintf(stderr, "unit-tests: %s\n", CU_get_error_msg());
+        return EXIT_FAILURE;
+    }
+    SUITES(REGISTER)
+    CU_ErrorCode registered = CU_get_error();
+    CU_basic_set_mode(CU_BRM_NORMAL);
+    CU_ErrorCode ran = registered == CUE_SUCCESS ? CU_basic_run_tests() : registered;
+    unsigned failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();
+    unsigned passed = CU_get_number_of_tests_run() - CU_get_number_of_tests_failed();
+    if (ran != CUE_SUCCESS)
+        fprintf(stderr, "unit-tests: %s\n", CU_get_error_msg());
+    CU_cleanup_registry();
+    printf("%u passed, %u failed\n", passed, failed);
+    return ran == CUE_SUCCESS && failed == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
