@@ -147,8 +147,10 @@ static bool pull(Connection *c)
         if (errno == EINTR)
             return true;
         c->readable = false;
-        if (errno != EAGAIN && errno != EWOULDBLOCK)
+        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+            message_see_leave(c);
             connection_doom(c, FATE_LOSE);
+        }
         return false;
     }
     in->end += (size_t)n;
@@ -269,7 +271,7 @@ void connection_new(Loop *loop, int fd)
     c->fd = fd;
     c->in_all.data = c->in_queue.data = c;
     c->step = handshake_start;
-    c->quirks = quirk_counters(&loop->server->quirks);
+    c->quirks = quirk_memory_new(&loop->server->quirks);
     g_queue_push_tail_link(&loop->all, &c->in_all);
     __atomic_add_fetch(&loop->count, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&loop->server->accepted, 1, __ATOMIC_RELAXED);
@@ -291,6 +293,7 @@ void connection_free(Connection *c)
     __atomic_sub_fetch(&loop->count, 1, __ATOMIC_RELAXED);
     discard_buffer(loop, &c->in);
     discard_buffer(loop, &c->out);
+    disk_free(c->own_disk);
     close(c->fd);
     g_free(c->quirks);
     g_free(c);

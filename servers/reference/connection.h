@@ -80,7 +80,9 @@ struct Connection {
     Disk *disk;
     Request request;
 
-    uint32_t *quirks; /* how often each rule has matched; NULL: none are active */
+    QuirkMemory *quirks; /* NULL: none are active */
+    uint64_t hoard;      /* how a quirk would have it keep its writes, or UINT64_MAX */
+    Disk *own_disk;      /* the layer that does; NULL: none */
 
     GList in_all, in_queue, in_closing; /* links of the loop's lists */
     gint64 deadline;                    /* of the one in_closing */

@@ -57,4 +57,9 @@ typedef struct {
 /* A sparse disk in memory, all zeroes. Where the budget is spent, writes fail with NBD_ENOSPC. */
 Disk *disk_memory_new(DiskBudget *budget);
 
+/* A layer for one connection that keeps what is written to itself until it is freed, so that others
+ * see it late: a quirk. BELOW stays its owner's. Writes are shared by flushes or, with UNTIL_FUA, by the
+ * command flag FUA, but not by both. */
+Disk *disk_hoard_new(Disk *below, bool until_fua);
+
 #endif

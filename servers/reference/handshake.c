@@ -31,7 +31,7 @@ static const Export *find_export(Connection *c, const uint8_t *name, size_t leng
 static void begin_transmission(Connection *c, const Export *export, const ExportFacts *facts)
 {
     c->facts = *facts;
-    c->disk = export->disk;
+    c->disk = message_see_disk(c, export->disk);
     c->step = transmission_step;
 }
 
@@ -149,7 +149,8 @@ static void inform_all(Connection *c, const Export *export, const ExportFacts *f
         inform_text(c, NBD_INFO_NAME, export->canonical);
     if (wanted.description && export->description != NULL)
         inform_text(c, NBD_INFO_DESCRIPTION, export->description);
-    if (facts->constrained && (wanted.block_size || facts->require))
+    /* What is insisted on is told to everybody ("Size constraints"). */
+    if (facts->constrained && (wanted.block_size || facts->require || !facts->lenient))
         inform(c, WIRE_INFO_BLOCK_SIZE, constraints);
 }
 

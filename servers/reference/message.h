@@ -19,6 +19,9 @@ bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length);
 const Export *message_see_export(Connection *c, const Export *export, size_t name_length,
                                  ExportFacts *facts);
 
+/* What the connection is to use for the export's disk. */
+Disk *message_see_disk(Connection *c, Disk *disk);
+
 /* The client has closed. */
 void message_see_leave(Connection *c);
 

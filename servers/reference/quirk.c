@@ -4,7 +4,7 @@
 #include "reference/quirk.h"
 #include "wire/wire.h"
 
-#define MOST_RULES 3
+#define MOST_RULES 5
 
 #define REQ(id) id
 #define IF(...)                                                                                    \
@@ -17,19 +17,22 @@
             F_NONE, ANY, 0                                                                         \
         }                                                                                          \
     }
+#define LESS(number) (UINT64_MAX - (number) + 1)
+#define NOT_A_COMMAND 0xfff0
+#define QUIRK(...) QUIRK_NEEDING(REF_NEEDS_NOTHING, __VA_ARGS__)
 
-#define QUIRK(name_, requirement_, seen_, summary_, ...)                                           \
-    {.name = name_, .requirement = requirement_, .seen = seen_, .summary = summary_},
+#define QUIRK_NEEDING(needs_, name_, requirement_, seen_, summary_, ...)                           \
+    {name_, requirement_, seen_, summary_, needs_},
 static const RefQuirk quirks[] = {
 #include "reference/quirks.def"
 };
-#undef QUIRK
+#undef QUIRK_NEEDING
 
-#define QUIRK(name_, requirement_, seen_, summary_, ...) {__VA_ARGS__},
+#define QUIRK_NEEDING(needs_, name_, requirement_, seen_, summary_, ...) {__VA_ARGS__},
 static const QuirkRule rules[][MOST_RULES] = {
 #include "reference/quirks.def"
 };
-#undef QUIRK
+#undef QUIRK_NEEDING
 
 const RefQuirk *ref_quirks(size_t *count)
 {
@@ -102,9 +105,11 @@ void quirk_set_clear(QuirkSet *set)
     g_clear_pointer(&set->rules, g_ptr_array_unref);
 }
 
-uint32_t *quirk_counters(const QuirkSet *set)
+QuirkMemory *quirk_memory_new(const QuirkSet *set)
 {
-    return set->rules != NULL ? g_new0(uint32_t, set->rules->len) : NULL;
+    if (set->rules == NULL)
+        return NULL;
+    return g_malloc0(sizeof(QuirkMemory) + set->rules->len * sizeof(uint32_t));
 }
 
 /* ---- Rules ------------------------------------------------------------------------------------ */
@@ -131,6 +136,10 @@ static bool holds(const QuirkIf *condition, const QuirkEvent *event)
         return (field & value) == 0;
     case UNALIGNED:
         return field % value != 0;
+    case SAME:
+        return field == event->field[value];
+    case BEYOND:
+        return field > event->field[value];
     }
     return false;
 }
@@ -171,7 +180,7 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
         *field = value;
         break;
     case DO_COPY:
-        *field = event->field[MIN(value, F_COUNT - 1)];
+        *field = event->field[value];
         break;
     case DO_ADD:
         *field += value;
@@ -191,8 +200,13 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
     case DO_APPEND:
         event->append = value;
         break;
+    case DO_TERMINATE:
+        event->terminate = value;
+        break;
     case DO_CUT:
         event->cut = value;
+        break;
+    case DO_NOTE: /* not about the event */
         break;
     case DO_GARBLE:
         event->garble = value;
@@ -208,6 +222,9 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
         break;
     case DO_NAGLE:
         event->nagle = true;
+        break;
+    case DO_HOARD:
+        event->hoard = value;
         break;
     case DO_FORGET:
         event->forget = true;
@@ -226,11 +243,16 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
     }
 }
 
-void quirk_apply(const QuirkSet *set, uint32_t *counters, QuirkPoint point, QuirkEvent *event)
+void quirk_apply(const QuirkSet *set, QuirkMemory *memory, QuirkPoint point, QuirkEvent *event)
 {
     for (guint i = 0; i < set->rules->len; i++) {
         const QuirkRule *rule = g_ptr_array_index(set->rules, i);
-        if (rule->point == point && matches(rule, &counters[i], event))
+        event->field[F_NOTED] = memory->noted;
+        if (rule->point != point || !matches(rule, &memory->seen[i], event))
+            continue;
+        if (rule->action == DO_NOTE)
+            memory->noted = event->field[rule->field];
+        else
             act(rule, event);
     }
 }

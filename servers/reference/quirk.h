@@ -11,6 +11,7 @@
 typedef enum {
     AT_NOWHERE,
     AT_GREETING,      /* before the greeting is sent */
+    AT_PARTIAL,       /* when a part of a message has come, and not the rest */
     AT_CLIENT_FLAGS,  /* when they have come */
     AT_OPTION_HEADER, /* when an option's header has come */
     AT_OPTION,        /* when its data have, too */
@@ -26,13 +27,15 @@ typedef enum {
 typedef enum {
     F_NONE,
     F_SEEN,   /* how often the rule's other conditions have been met on this connection, from 1 */
+    F_NOTED,  /* what DO_NOTE has last noted on this connection */
     F_PASSWD, /* greeting */
     F_MAGIC,  /* greeting, option, replies, request */
     F_FLAGS,  /* handshake, client, transmission or command flags */
     F_OPTION, /* header, option, facts, option reply */
     F_LENGTH, /* of data: option, option reply, request */
-    F_NAME_LENGTH, /* as NBD_OPT_INFO, GO, EXPORT_NAME claim it */
+    F_NAME_LENGTH, /* as NBD_OPT_INFO, GO, EXPORT_NAME, and an option reply SERVER, claim it */
     F_REQUESTS,    /* how many information requests NBD_OPT_INFO and GO claim */
+    F_HIGHEST,     /* the highest of them */
     F_KNOWN,       /* facts: whether there is such an export */
     F_SIZE,        /* facts, export, oldstyle greeting */
     F_MINIMUM,     /* facts */
@@ -47,16 +50,20 @@ typedef enum {
     F_COMMAND,     /* request, reply */
     F_COOKIE,
     F_OFFSET,
-    F_END,     /* offset + length, or 2^64-1 */
-    F_ERROR,   /* request: set, to refuse it; reply */
-    F_PAYLOAD, /* reply: bytes of data that follow */
-    F_PHASE,   /* leave: 0 before the client flags, 1 among options, 2 in transmission */
+    F_END,          /* offset + length, or 2^64-1 */
+    F_ERROR,        /* reply */
+    F_PAYLOAD,      /* reply: bytes of data that follow */
+    F_NEXT,         /* request: the command that follows it in the input, or 2^64-1 */
+    F_EXPORT_FLAGS, /* request: the transmission flags */
+    F_PHASE,        /* leave: 1 in the handshake, 2 in transmission */
+    F_WAITING,      /* request, reply: bytes that have come behind the request */
     F_COUNT
 } QuirkField;
 
 #define NO_INFO UINT64_C(0x10000) /* F_INFO of a reply that is no information */
 
-typedef enum { ANY, IS, NOT, OVER, UNDER, HAS, LACKS, UNALIGNED } QuirkTest;
+/* SAME and BEYOND compare with the field that the value names. */
+typedef enum { ANY, IS, NOT, OVER, UNDER, HAS, LACKS, UNALIGNED, SAME, BEYOND } QuirkTest;
 
 typedef struct {
     QuirkField field; /* F_NONE ends the list */
@@ -65,30 +72,36 @@ typedef struct {
 } QuirkIf;
 
 typedef enum {
-    DO_SET,   /* field = value; an option's LENGTH and NAME_LENGTH as the protocol then sees them */
-    DO_COPY,  /* field = the field that VALUE names */
-    DO_ADD,   /* field += value */
-    DO_RAISE, /* field |= value */
-    DO_CLEAR, /* field &= ~value */
-    DO_SWAP,  /* the bytes of the field, VALUE many, in the other order */
-    DO_ROUND, /* field down to a multiple of value */
-    DO_APPEND,      /* VALUE bytes behind the data, and counted */
-    DO_CUT,         /* the data to VALUE bytes, and counted */
-    DO_GARBLE,      /* byte number VALUE of the data becomes another; of a read's, all */
-    DO_TWICE,       /* the message is sent twice */
-    DO_SPLIT,       /* header and data are sent apart */
-    DO_DROP,        /* the message is not sent, the option not answered */
-    DO_REFUSE,      /* the option is answered with reply type VALUE, the request with error VALUE */
-    DO_INSERT,      /* an empty option reply of type VALUE goes ahead of this one */
-    DO_FORGET,      /* all replies that have not been sent yet are lost */
-    DO_CLOSE,       /* hang up in place of it */
+    DO_SET,       /* field = value */
+    DO_COPY,      /* field = the field that VALUE names */
+    DO_ADD,       /* field += value */
+    DO_RAISE,     /* field |= value */
+    DO_CLEAR,     /* field &= ~value */
+    DO_NOTE,      /* the field is noted, for F_NOTED */
+    DO_SWAP,      /* the bytes of the field, VALUE many, in the other order */
+    DO_ROUND,     /* field down to a multiple of value */
+    DO_APPEND,    /* VALUE bytes behind the data, and counted */
+    DO_TERMINATE, /* VALUE zero bytes behind the data, and counted */
+    DO_CUT,       /* the data to VALUE bytes, and counted */
+    DO_GARBLE,    /* byte number VALUE of the data (or zeroes) becomes another; of a read's, all */
+    DO_TWICE,     /* the message is sent twice */
+    DO_SPLIT,     /* header and data are sent apart */
+    DO_DROP,      /* the message is not sent, the option not answered */
+    DO_REFUSE,    /* the option is answered with reply type VALUE, the request with error VALUE */
+    DO_INSERT,    /* an option reply of type VALUE goes ahead of this one */
+    DO_FORGET,    /* all replies that have not been sent yet are lost */
+    DO_CLOSE,     /* hang up in place of it */
     DO_CLOSE_AFTER, /* hang up behind it */
     DO_RESET,       /* the connection is lost at once, with all that was still to be sent */
     DO_HANG,        /* nothing is ever answered again */
     DO_HANG_AFTER,
     DO_DIE,   /* the server is gone, with all connections */
     DO_NAGLE, /* Nagle's algorithm is left on */
+    DO_HOARD, /* writes stay with the connection, until it ends; sharing them is left to the command
+                 flag or command VALUE, one of HOARD_… */
 } QuirkAction;
+
+enum { HOARD_UNTIL_FUA, HOARD_UNTIL_FLUSH };
 
 typedef struct {
     QuirkPoint point;
@@ -106,26 +119,33 @@ typedef struct {
 bool quirk_set_init(QuirkSet *set, const char *const *names, GError **error);
 void quirk_set_clear(QuirkSet *set);
 
-/* One counter for each rule, for one connection (g_free); NULL if there is none. */
-uint32_t *quirk_counters(const QuirkSet *set);
+/* What rules remember of one connection. */
+typedef struct {
+    uint64_t noted;
+    uint32_t seen[]; /* how often each rule has matched */
+} QuirkMemory;
+
+/* NULL if there are no rules; g_free(). */
+QuirkMemory *quirk_memory_new(const QuirkSet *set);
 
 /* A message on its way, as rules see and change it. */
 typedef struct {
     uint64_t field[F_COUNT];
     QuirkAction fate; /* one of DO_DROP, DO_REFUSE and what follows; DO_SET: none */
     uint64_t fate_value;
-    uint64_t append, cut; /* 0, UINT64_MAX: leave the data alone */
-    uint64_t garble;      /* UINT64_MAX: no byte */
-    uint64_t insert;      /* 0: nothing */
+    uint64_t append, terminate, cut; /* 0, 0, UINT64_MAX: leave the data alone */
+    uint64_t garble;                 /* UINT64_MAX: no byte */
+    uint64_t insert;                 /* 0: nothing */
+    uint64_t hoard;                  /* UINT64_MAX: nothing */
     bool twice, split, nagle, forget;
 } QuirkEvent;
 
 #define QUIRK_EVENT(...)                                                                           \
     {                                                                                              \
-        .field = {__VA_ARGS__}, .cut = UINT64_MAX, .garble = UINT64_MAX                            \
+        .field = {__VA_ARGS__}, .cut = UINT64_MAX, .garble = UINT64_MAX, .hoard = UINT64_MAX       \
     }
 
 /* Applies all rules for POINT, in order, to EVENT. */
-void quirk_apply(const QuirkSet *set, uint32_t *counters, QuirkPoint point, QuirkEvent *event);
+void quirk_apply(const QuirkSet *set, QuirkMemory *memory, QuirkPoint point, QuirkEvent *event);
 
 #endif

@@ -86,12 +86,20 @@ bool ref_server_died(const RefServer *server);
 
 /* ---- Quirks ----------------------------------------------------------------------------------- */
 
+/* What a server must be configured like for a quirk to show. */
+typedef enum {
+    REF_NEEDS_NOTHING,
+    REF_NEEDS_OLDSTYLE,
+    REF_NEEDS_TCP, /* no Unix socket */
+} RefNeeds;
+
 /* A named deviation from the protocol. */
 typedef struct {
     const char *name;        /* "abort-without-ack" */
     const char *requirement; /* the id of the requirement that it breaks */
     const char *seen;        /* where it was seen: "xapi X15", or "-" */
     const char *summary;     /* what it does, one line */
+    RefNeeds needs;
 } RefQuirk;
 
 /* All of them, ordered by chapter. */
