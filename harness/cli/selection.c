@@ -38,25 +38,33 @@ static int compare_paths(const void *a, const void *b)
     return strcmp((*(const Scenario *const *)a)->path, (*(const Scenario *const *)b)->path);
 }
 
-Catalogue *selection_load(const char *const *folders, GError **error)
+static bool load(Catalogue *catalogue, const char *const *folders, GError **error)
 {
-    g_autoptr(Catalogue) catalogue = g_new0(Catalogue, 1);
-
-    catalogue->cases = g_ptr_array_new_with_free_func((GDestroyNotify)play_case_free);
     catalogue->scenarios = catalogue_load(error);
     if (catalogue->scenarios == NULL)
-        return NULL;
+        return false;
     for (; folders != NULL && *folders != NULL; folders++)
         if (!check_folder(*folders, error) ||
             !catalogue_add_folder(catalogue->scenarios, *folders, error))
-            return NULL;
+            return false;
     g_ptr_array_sort(catalogue->scenarios, compare_paths);
     for (unsigned i = 0; i < catalogue->scenarios->len; i++) {
         const Scenario *scenario = g_ptr_array_index(catalogue->scenarios, i);
         if (scenario->peer == PEER_SERVER && !play_compile(scenario, catalogue->cases, error))
-            return NULL;
+            return false;
     }
-    return g_steal_pointer(&catalogue);
+    return true;
+}
+
+Catalogue *selection_load(const char *const *folders, GError **error)
+{
+    Catalogue *catalogue = g_new0(Catalogue, 1);
+
+    catalogue->cases = g_ptr_array_new_with_free_func((GDestroyNotify)play_case_free);
+    if (load(catalogue, folders, error))
+        return catalogue;
+    selection_free(catalogue);
+    return NULL;
 }
 
 /* ---- Matching --------------------------------------------------------------------------------- */

@@ -118,8 +118,10 @@ static void print_again(const Paper *paper, const RunEntry *entry)
 {
     if (paper->again == NULL)
         return;
+    bool is_case = entry->play_case->scenario != NULL;
     g_autofree char *id = report_shell_word(entry->play_case->id);
-    g_autofree char *command = g_strdup_printf("%s --only %s -v", paper->again, id);
+    g_autofree char *command =
+        g_strdup_printf("%s%s%s -v", paper->again, is_case ? " --only " : "", is_case ? id : "");
     print_field(paper, "again with", command);
 }
 

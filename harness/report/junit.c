@@ -126,12 +126,24 @@ static void append_verdict(GString *out, const RunEntry *entry)
     }
 }
 
+/* What was found on the way to the cases belongs to none. */
+static const char *path_of(const RunEntry *entry)
+{
+    const Scenario *scenario = entry->play_case->scenario;
+
+    return scenario != NULL ? scenario->path : entry->play_case->id;
+}
+
 static void append_case(GString *out, const RunEntry *entry)
 {
     const char *id = entry->play_case->id;
-    g_autofree char *folder = g_path_get_dirname(entry->play_case->scenario->path);
+    const char *path = path_of(entry);
+    const char *slash = strrchr(path, '/');
+    g_autofree char *folder =
+        slash != NULL ? g_strndup(path, (gsize)(slash - path)) : g_strdup(path);
     g_autofree char *class = g_strdelimit(g_strdup(folder), "/", '.');
-    const char *name = g_str_has_prefix(id, folder) ? id + strlen(folder) + 1 : id;
+    size_t length = strlen(folder);
+    const char *name = strncmp(id, folder, length) == 0 && id[length] == '/' ? id + length + 1 : id;
 
     g_string_append(out, "    <testcase");
     append_attribute(out, "classname", class);
@@ -190,7 +202,7 @@ static GPtrArray *make_suites(const RunSummary *summary)
 
     for (unsigned i = 0; i < summary->entries->len; i++) {
         RunEntry *entry = g_ptr_array_index(summary->entries, i);
-        g_autofree char *name = chapter_of(entry->play_case->scenario->path);
+        g_autofree char *name = chapter_of(path_of(entry));
         Suite *suite = g_hash_table_lookup(by_name, name);
         if (suite == NULL) {
             suite = g_new0(Suite, 1);

@@ -34,7 +34,8 @@ const char *report_word(const PlayResult *result);
 /* "1 case", "2 cases". The caller frees it. */
 char *report_count(unsigned count, const char *one, const char *many);
 
-/* "cases/x.case:7", where the finding (or NULL) shows. The caller frees it. */
+/* "cases/x.case:7", where the finding (or NULL) shows; for what was found on the way to the cases, that.
+ * The caller frees it. */
 char *report_place(const PlayCase *play_case, const Finding *finding);
 
 /* ---- The console ------------------------------------------------------------------------------ */

@@ -145,8 +145,9 @@ char *report_shell_word(const char *text)
 
 char *report_place(const PlayCase *play_case, const Finding *finding)
 {
+    if (play_case->scenario == NULL)
+        return g_strdup("on the way into transmission, not in a case");
     const char *file = play_case->scenario->file;
-
     if (finding == NULL || finding->line == 0)
         return report_clean(file);
     g_autofree char *place = g_strdup_printf("%s:%u", file, finding->line);

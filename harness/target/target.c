@@ -206,13 +206,13 @@ static void set_one_line(GError **error, const char *text, const GError *wrong)
 
 Target *target_parse(const char *text, GError **error)
 {
-    g_autoptr(Target) target = g_new0(Target, 1);
+    Target *target = g_new0(Target, 1);
     g_autoptr(GError) wrong = NULL;
 
     target->name = g_strdup(text);
-    if (!read_any(target, text, &wrong)) {
-        set_one_line(error, text, wrong);
-        return NULL;
-    }
-    return g_steal_pointer(&target);
+    if (read_any(target, text, &wrong))
+        return target;
+    set_one_line(error, text, wrong);
+    target_free(target);
+    return NULL;
 }

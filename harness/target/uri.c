@@ -226,29 +226,32 @@ static bool check_characters(const char *text, GError **error)
     return true;
 }
 
-Uri *uri_parse(const char *text, GError **error)
+static bool read_uri(Uri *uri, const char *text, GError **error)
 {
-    g_autoptr(Uri) uri = g_new0(Uri, 1);
     g_autofree char *scheme = NULL, *user = NULL, *host = NULL, *path = NULL, *query = NULL,
                     *fragment = NULL;
     g_autoptr(GError) syntax = NULL;
     int port;
 
-    uri->tls_verify_peer = true;
     if (!check_characters(text, error))
-        return NULL;
+        return false;
     if (!g_uri_split(text, G_URI_FLAGS_ENCODED, &scheme, &user, &host, &port, &path, &query,
-                     &fragment, &syntax)) {
-        target_mistake(error, "%s; the form is nbd://HOST:PORT/EXPORT", syntax->message);
-        return NULL;
-    }
-    if (fragment != NULL) {
-        target_mistake(error, "\"#%s\" has no meaning here; in an export name # is written %%23",
-                       fragment);
-        return NULL;
-    }
-    if (!read_scheme(uri, scheme, error) || !read_authority(uri, user, host, port, error) ||
-        !read_export_name(uri, path, error) || !read_query(uri, query, error))
-        return NULL;
-    return g_steal_pointer(&uri);
+                     &fragment, &syntax))
+        return target_mistake(error, "%s; the form is nbd://HOST:PORT/EXPORT", syntax->message);
+    if (fragment != NULL)
+        return target_mistake(
+            error, "\"#%s\" has no meaning here; in an export name # is written %%23", fragment);
+    return read_scheme(uri, scheme, error) && read_authority(uri, user, host, port, error) &&
+           read_export_name(uri, path, error) && read_query(uri, query, error);
+}
+
+Uri *uri_parse(const char *text, GError **error)
+{
+    Uri *uri = g_new0(Uri, 1);
+
+    uri->tls_verify_peer = true;
+    if (read_uri(uri, text, error))
+        return uri;
+    uri_free(uri);
+    return NULL;
 }

@@ -17,7 +17,7 @@ static void entry_free(RunEntry *entry)
     g_free(play_case->id);
     g_free(play_case->title);
     g_ptr_array_unref(play_case->requirements);
-    g_free((Scenario *)play_case->scenario);
+    g_free((Scenario *)play_case->scenario); /* NULL for what was found on the way */
     g_free(play_case);
     g_free(entry->result->reason);
     g_free(entry->result->blocked_by);
@@ -102,6 +102,14 @@ RunEntry *made_run_fail(MadeRun *run, const char *id, const char *message)
     finding->size = 5000;
     g_ptr_array_add(entry->result->findings, finding);
     return entry;
+}
+
+void made_run_set_on_the_way(RunEntry *entry)
+{
+    PlayCase *play_case = (PlayCase *)entry->play_case;
+
+    g_free((Scenario *)play_case->scenario);
+    play_case->scenario = NULL;
 }
 
 /* One of each verdict. */

@@ -20,6 +20,9 @@ RunEntry *made_run_add(MadeRun *run, const char *id, Verdict verdict, VerdictKin
 /* Adds a case that broke the requirement test.must, with all the evidence that there can be. */
 RunEntry *made_run_fail(MadeRun *run, const char *id, const char *message);
 
+/* Takes the entry's case away: it was found on the way to the cases. */
+void made_run_set_on_the_way(RunEntry *entry);
+
 /* One case of each verdict. */
 MadeRun *made_run_mixed(void);
 

@@ -53,13 +53,15 @@ static void cleaned_to(const char *text, const char *line, const char *lines)
 
 static void text_of_a_peer_is_made_harmless(void)
 {
+    static const char backwards[] = {'\xe2', '\x80', '\xae', '\0'}; /* right to left from here */
+
     cleaned_to(NULL, "", "");
     cleaned_to("plain \xc3\xa9 …", "plain \xc3\xa9 …", "plain \xc3\xa9 …");
     cleaned_to("a\n\tb", "a\\x0a\\x09b", "a\n\tb");
     cleaned_to("\033[2J\r\x7f", "\\x1b[2J\\x0d\\x7f", "\\x1b[2J\\x0d\\x7f");
     cleaned_to("\xff\xc3", "\\xff\\xc3", "\\xff\\xc3");
-    cleaned_to("\xc2\x9b", "\\x9b", "\\x9b");                         /* CSI in ISO 8859 */
-    cleaned_to("\xe2\x80\xae", "\\u202e", "\\u202e");                 /* writes backwards */
+    cleaned_to("\xc2\x9b", "\\x9b", "\\x9b"); /* CSI in ISO 8859 */
+    cleaned_to(backwards, "\\u202e", "\\u202e");
     cleaned_to("\xef\xbf\xbf", "\\uffff", "\\uffff");                 /* not in XML */
     cleaned_to("\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80"); /* half of a surrogate pair */
 }
@@ -182,6 +184,16 @@ static void the_summary_comes_last_with_the_skips_by_reason(void)
     CU_ASSERT(g_str_has_suffix(text, end));
 }
 
+static void what_was_found_on_the_way_to_the_cases_is_shown(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_set_on_the_way(made_run_fail(run, "setup", "the greeting is odd"));
+    g_autofree char *text = console_text(run, false, false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nFAIL setup: the greeting is odd\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "again with   nbdconform --target 'a b' -v\n"));
+}
+
 static void a_breach_that_many_cases_show_is_printed_three_times(void)
 {
     g_autoptr(MadeRun) run = made_run_new();
@@ -254,6 +266,8 @@ void report_tests(void)
          each_thing_that_is_neither_pass_nor_skip_gets_a_line_as_it_falls},
         {"the summary comes last, with the skips by reason",
          the_summary_comes_last_with_the_skips_by_reason},
+        {"what was found on the way to the cases is shown",
+         what_was_found_on_the_way_to_the_cases_is_shown},
         {"a breach that many cases show is printed three times",
          a_breach_that_many_cases_show_is_printed_three_times},
         {"a step that blocks many cases is told once", a_step_that_blocks_many_cases_is_told_once},

@@ -25,17 +25,17 @@ static void what_is_not_in_the_table_is_not_found(void)
 static void the_level_decides_what_a_breach_is(void)
 {
     static const struct {
-        RequirementLevel level;
         const char *name;
+        RequirementLevel level;
         Breach breach;
     } levels[] = {
-        {REQUIREMENT_MUST, "MUST", BREACH_VIOLATION},
-        {REQUIREMENT_MUST_NOT, "MUST NOT", BREACH_VIOLATION},
-        {REQUIREMENT_SHOULD, "SHOULD", BREACH_WARNING},
-        {REQUIREMENT_SHOULD_NOT, "SHOULD NOT", BREACH_WARNING},
-        {REQUIREMENT_MAY, "MAY", BREACH_HINT},
-        {REQUIREMENT_FORMAT, "FORMAT", BREACH_VIOLATION},
-        {REQUIREMENT_ROBUST, "ROBUST", BREACH_ROBUSTNESS},
+        {"MUST", REQUIREMENT_MUST, BREACH_VIOLATION},
+        {"MUST NOT", REQUIREMENT_MUST_NOT, BREACH_VIOLATION},
+        {"SHOULD", REQUIREMENT_SHOULD, BREACH_WARNING},
+        {"SHOULD NOT", REQUIREMENT_SHOULD_NOT, BREACH_WARNING},
+        {"MAY", REQUIREMENT_MAY, BREACH_HINT},
+        {"FORMAT", REQUIREMENT_FORMAT, BREACH_VIOLATION},
+        {"ROBUST", REQUIREMENT_ROBUST, BREACH_ROBUSTNESS},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(levels); i++) {

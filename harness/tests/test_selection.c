@@ -103,9 +103,8 @@ static void names_near(const char *pattern, const char *near)
     g_autoptr(GError) error = NULL;
 
     CU_ASSERT_PTR_NULL(selection_choose(cases, only, NULL, &error));
-    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, pattern));
-    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, near));
+    CU_ASSERT(error != NULL && strstr(error->message, pattern) != NULL);
+    CU_ASSERT(error != NULL && strstr(error->message, near) != NULL);
 }
 
 static void a_mistake_names_what_may_have_been_meant(void)
