@@ -4,11 +4,11 @@
 
 #include "session/private.h"
 
-/* An option reply that is longer than this beyond what its type allows is not waited for: it has
- * broken its format already, and its sender may never send so much. */
+/* An option reply that is longer, and of a type that can't be, is not waited for: it has broken its format
+ * already, and its sender may never send so much. */
 #define ABSURD (1u << 20)
 
-static size_t available(const SessionStream *stream)
+size_t session_available(const SessionStream *stream)
 {
     return stream->buffer->len - stream->start;
 }
@@ -43,7 +43,7 @@ static SessionMessage *take_header(Session *session, Side from, WireKind kind)
     SessionStream *stream = &session->stream[from];
     const WireLayout *layout = wire_layout(kind);
 
-    if (available(stream) < layout->size)
+    if (session_available(stream) < layout->size)
         return NULL;
     SessionMessage *message = message_new(session, from, kind);
     wire_decode(kind, peek(stream), message->value);
@@ -58,7 +58,8 @@ static void decode_inner(SessionMessage *message)
 
     if (message->kind == WIRE_OPTION_REPLY && message->value[REPLY_TYPE] == NBD_REP_SERVER)
         inner = WIRE_REP_SERVER;
-    else if (message->kind == WIRE_OPTION_REPLY && message->value[REPLY_TYPE] == NBD_REP_META_CONTEXT)
+    else if (message->kind == WIRE_OPTION_REPLY &&
+             message->value[REPLY_TYPE] == NBD_REP_META_CONTEXT)
         inner = WIRE_META_CONTEXT;
     else if (message->kind == WIRE_OPTION_REPLY && message->value[REPLY_TYPE] == NBD_REP_INFO) {
         uint64_t type = message->data->len >= 2 ? wire_get(message->data->data, 2) : UINT64_MAX;
@@ -76,11 +77,10 @@ static void decode_inner(SessionMessage *message)
     wire_decode(inner, message->data->data, message->inner_value);
 }
 
-/* Moves what has come of the partial message's data; returns the message once it is whole. */
-static SessionMessage *continue_partial(SessionStream *stream)
+SessionMessage *session_continue(SessionStream *stream)
 {
     SessionMessage *partial = stream->partial;
-    size_t take = (size_t)MIN(stream->remaining, available(stream));
+    size_t take = (size_t)MIN(stream->remaining, session_available(stream));
 
     if (take > 0 && partial->data->len < stream->keep) {
         size_t room = (size_t)(stream->keep - partial->data->len);
@@ -102,65 +102,129 @@ static SessionMessage *with_data(SessionStream *stream, SessionMessage *message,
     stream->partial = message;
     stream->remaining = length;
     stream->keep = keep;
-    return continue_partial(stream);
+    return message;
 }
 
 /* A header whose framing can't be believed: it is judged like any message, and is the last one. */
-static SessionMessage *last_message(Session *session, Side from, SessionMessage *message)
+static SessionMessage *last_message(SessionStream *stream, SessionMessage *message)
 {
-    session_desynchronise(session, from);
+    stream->partial = message;
+    stream->remaining = 0;
+    stream->last = true;
     return message;
 }
+
+/* ---- The server's bytes ------------------------------------------------------------------------- */
 
 static SessionMessage *decode_greeting(Session *session)
 {
     SessionStream *stream = &session->stream[SIDE_SERVER];
     size_t head = wire_layout(WIRE_GREETING)->size;
 
-    if (available(stream) < head)
+    if (session_available(stream) < head)
         return NULL;
     uint64_t value[WIRE_MAX_FIELDS];
     wire_decode(WIRE_GREETING, peek(stream), value);
     bool oldstyle = value[GREETING_MAGIC] == NBD_CLISERV_MAGIC;
     bool newstyle = value[GREETING_MAGIC] == NBD_IHAVEOPT;
     if (value[GREETING_PASSWD] != NBD_INIT_PASSWD || (!oldstyle && !newstyle))
-        return last_message(session, SIDE_SERVER, take_header(session, SIDE_SERVER, WIRE_GREETING));
+        return last_message(stream, take_header(session, SIDE_SERVER, WIRE_GREETING));
 
     WireKind inner = oldstyle ? WIRE_OLDSTYLE : WIRE_NEWSTYLE;
     uint64_t rest = wire_layout(inner)->size + (oldstyle ? NBD_ZEROES : 0);
-    if (available(stream) < head + rest)
+    if (session_available(stream) < head + rest)
         return NULL;
     SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_GREETING);
     message->hello = true;
-    message = with_data(stream, message, rest, rest);
     message->inner = inner;
-    wire_decode(inner, message->data->data, message->inner_value);
-    return message;
+    wire_decode(inner, peek(stream), message->inner_value);
+    return with_data(stream, message, rest, rest);
+}
+
+/* The greeting ends the server's part until the client's flags have come. */
+static void refuse_early_bytes(Session *session)
+{
+    session_find_stray(session, SIDE_SERVER, REQ("handshake.newstyle.greeting"),
+                       g_strdup("bytes follow the greeting, before the client has sent its flags"));
+    session_desynchronise(session, SIDE_SERVER);
+}
+
+/* How much of the data a reply of this type needs to show that it can't be so long. UINT64_MAX: it can. */
+static uint64_t absurd_head(const Session *session, uint64_t type, const uint8_t *data,
+                            size_t there)
+{
+    const SessionOption *option = session_current_option(session);
+
+    if (type == NBD_REP_SERVER || type == NBD_REP_META_CONTEXT)
+        return 4;
+    if (type == NBD_REP_INFO) /* types that we do not know may be as long as they like */
+        return there >= 2 && wire_name(&wire_info_types, wire_get(data, 2)) == NULL ? UINT64_MAX
+                                                                                    : 2;
+    bool foreign = option != NULL && wire_name(&wire_options, option->option) == NULL;
+    return foreign && wire_name(&wire_reply_types, type) == NULL ? UINT64_MAX : 0;
 }
 
 static SessionMessage *decode_option_reply(Session *session)
 {
     SessionStream *stream = &session->stream[SIDE_SERVER];
-    SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY);
+    size_t head = wire_layout(WIRE_OPTION_REPLY)->size;
+    uint64_t value[WIRE_MAX_FIELDS];
 
-    if (message == NULL)
+    if (session_available(stream) < head)
         return NULL;
-    uint64_t length = message->value[REPLY_LENGTH];
-    message->data_length = length;
-    if (message->value[REPLY_MAGIC] != NBD_OPTION_REPLY_MAGIC || length > ABSURD)
-        return last_message(session, SIDE_SERVER, message);
-    return with_data(stream, message, length, SESSION_KEEP_OPTION_DATA);
+    wire_decode(WIRE_OPTION_REPLY, peek(stream), value);
+    if (value[REPLY_MAGIC] != NBD_OPTION_REPLY_MAGIC)
+        return last_message(stream, take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY));
+    uint64_t shown = UINT64_MAX;
+    size_t there = session_available(stream) - head;
+    if (value[REPLY_LENGTH] > ABSURD)
+        shown = absurd_head(session, value[REPLY_TYPE], peek(stream) + head, there);
+    if (shown != UINT64_MAX && there < shown)
+        return NULL;
+    SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY);
+    if (shown == UINT64_MAX)
+        return with_data(stream, message, value[REPLY_LENGTH], SESSION_KEEP_OPTION_DATA);
+    message->data_length = value[REPLY_LENGTH];
+    g_byte_array_append(message->data, peek(stream), (guint)shown);
+    consume(stream, (size_t)shown);
+    return last_message(stream, message);
+}
+
+/* A server that refuses EXPORT_NAME has to hang up, but some answer as they would another option. Their
+ * reply's magic would be an export of 1 PiB; the zeroes behind it, flags without HAS_FLAGS. */
+static bool is_option_reply(const SessionStream *stream)
+{
+    return wire_get(peek(stream), 8) == NBD_OPTION_REPLY_MAGIC &&
+           wire_get(peek(stream) + 8, 2) == 0;
 }
 
 static SessionMessage *decode_export(Session *session)
 {
     SessionStream *stream = &session->stream[SIDE_SERVER];
-    uint64_t zeroes = session->facts.no_zeroes ? 0 : NBD_ZEROES;
+    size_t head = wire_layout(WIRE_EXPORT)->size;
+    bool wanted = (session->facts.client_flags & NBD_FLAG_C_NO_ZEROES) != 0;
 
-    if (available(stream) < wire_layout(WIRE_EXPORT)->size + zeroes)
+    if (session_available(stream) < head)
+        return NULL;
+    if (is_option_reply(stream)) {
+        SessionMessage *refusal = take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY);
+        return refusal == NULL ? NULL : last_message(stream, refusal);
+    }
+    if (wanted && !session->facts.no_zeroes) /* not offered: the server may do as it pleases */
+        return last_message(stream, take_header(session, SIDE_SERVER, WIRE_EXPORT));
+    uint64_t zeroes = wanted ? 0 : NBD_ZEROES;
+    if (session_available(stream) < head + zeroes)
         return NULL;
     SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_EXPORT);
     return with_data(stream, message, zeroes, zeroes);
+}
+
+/* A reply that is not asked for may have a payload all the same. */
+static bool could_have_payload(const Session *session, const SessionMessage *message)
+{
+    return message->value[SIMPLE_REPLY_ERROR] == NBD_SUCCESS && !session->facts.structured &&
+           (session->reads > 0 ||
+            session_was_answered(session, message->value[SIMPLE_REPLY_COOKIE]) == NBD_CMD_READ);
 }
 
 static SessionMessage *decode_simple_reply(Session *session)
@@ -170,14 +234,19 @@ static SessionMessage *decode_simple_reply(Session *session)
 
     if (message == NULL)
         return NULL;
-    const SessionRequest *request = session_request(session, message->value[SIMPLE_REPLY_COOKIE]);
-    if (request == NULL) /* whether a payload follows can't be known: mostly there is none */
-        return message;
+    const SessionInFlight *waiting = session_waiting(session, message->value[SIMPLE_REPLY_COOKIE]);
+    if (waiting == NULL && could_have_payload(session, message))
+        return last_message(stream, message);
+    if (waiting == NULL)
+        return with_data(stream, message, 0, 0);
     message->answers = true;
-    message->request = *request;
+    message->request = *(const SessionRequest *)waiting->requests.head->data;
+    if (waiting->ambiguous)
+        return last_message(stream, message);
     uint64_t length = 0;
-    if (request->command == NBD_CMD_READ && message->value[SIMPLE_REPLY_ERROR] == NBD_SUCCESS)
-        length = request->length;
+    if (message->request.command == NBD_CMD_READ &&
+        message->value[SIMPLE_REPLY_ERROR] == NBD_SUCCESS)
+        length = message->request.length;
     return with_data(stream, message, length, SESSION_KEEP_PAYLOAD);
 }
 
@@ -188,10 +257,10 @@ static SessionMessage *decode_chunk(Session *session)
 
     if (message == NULL)
         return NULL;
-    const SessionRequest *request = session_request(session, message->value[CHUNK_COOKIE]);
-    if (request != NULL) {
+    const SessionInFlight *waiting = session_waiting(session, message->value[CHUNK_COOKIE]);
+    if (waiting != NULL) {
         message->answers = true;
-        message->request = *request;
+        message->request = *(const SessionRequest *)waiting->requests.head->data;
     }
     return with_data(stream, message, message->value[CHUNK_LENGTH], SESSION_KEEP_PAYLOAD);
 }
@@ -200,14 +269,14 @@ static SessionMessage *decode_reply(Session *session)
 {
     SessionStream *stream = &session->stream[SIDE_SERVER];
 
-    if (available(stream) < 4)
+    if (session_available(stream) < 4)
         return NULL;
     if (wire_get(peek(stream), 4) == NBD_STRUCTURED_REPLY_MAGIC)
         return decode_chunk(session);
     if (wire_get(peek(stream), 4) == NBD_SIMPLE_REPLY_MAGIC)
         return decode_simple_reply(session);
     SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_SIMPLE_REPLY);
-    return message == NULL ? NULL : last_message(session, SIDE_SERVER, message);
+    return message == NULL ? NULL : last_message(stream, message);
 }
 
 static SessionMessage *decode_server(Session *session)
@@ -220,8 +289,11 @@ static SessionMessage *decode_server(Session *session)
     case PHASE_TRANSMISSION:
     case PHASE_DISCONNECTING:
         return decode_reply(session);
-    case PHASE_CLIENT_FLAGS: /* nothing is due in these: what comes is judged as unasked */
-    case PHASE_HAGGLING:
+    case PHASE_CLIENT_FLAGS:
+        if (session_available(&session->stream[SIDE_CLIENT]) == 0)
+            refuse_early_bytes(session);
+        break;
+    case PHASE_HAGGLING: /* nothing is due in this one and the last: what comes is judged as unasked */
     case PHASE_REPLYING:
     case PHASE_ABORTED:
         return decode_option_reply(session);
@@ -232,6 +304,8 @@ static SessionMessage *decode_server(Session *session)
     return NULL;
 }
 
+/* ---- The client's bytes ------------------------------------------------------------------------- */
+
 static SessionMessage *decode_option(Session *session)
 {
     SessionStream *stream = &session->stream[SIDE_CLIENT];
@@ -239,9 +313,8 @@ static SessionMessage *decode_option(Session *session)
 
     if (message == NULL)
         return NULL;
-    message->data_length = message->value[OPTION_LENGTH];
     if (message->value[OPTION_MAGIC] != NBD_IHAVEOPT)
-        return last_message(session, SIDE_CLIENT, message);
+        return last_message(stream, message);
     return with_data(stream, message, message->value[OPTION_LENGTH], SESSION_KEEP_OPTION_DATA);
 }
 
@@ -253,24 +326,32 @@ static SessionMessage *decode_request(Session *session)
     if (message == NULL)
         return NULL;
     if (message->value[REQUEST_MAGIC] != NBD_REQUEST_MAGIC)
-        return last_message(session, SIDE_CLIENT, message);
+        return last_message(stream, message);
     bool payload = message->value[REQUEST_TYPE] == NBD_CMD_WRITE;
     /* What was written is not looked at again: a little of it is enough for the transcript. */
-    return with_data(stream, message, payload ? message->value[REQUEST_LENGTH] : 0, SESSION_EVIDENCE);
+    return with_data(stream, message, payload ? message->value[REQUEST_LENGTH] : 0,
+                     SESSION_EVIDENCE);
+}
+
+/* DISC is the last that a client sends. */
+static void refuse_late_bytes(Session *session)
+{
+    session->disc_followed = true;
+    session_find_stray(session, SIDE_CLIENT, REQ("transmission.disc.client-last"),
+                       g_strdup("something is sent after DISC"));
 }
 
 /* While the server may still be on its way into transmission, bytes that are no option are held back:
- * only its reply tells whether they are requests. */
+ * only its reply tells what they are. */
 static bool hold_client(const Session *session)
 {
     const SessionStream *stream = &session->stream[SIDE_CLIENT];
-    const SessionOption *oldest = g_queue_peek_head((GQueue *)&session->options);
+    const SessionOption *latest = g_queue_peek_tail((GQueue *)&session->options);
 
-    if (session->phase == PHASE_EXPORT)
-        return true;
-    if (session->phase != PHASE_REPLYING || oldest == NULL || oldest->option != NBD_OPT_GO)
+    if (latest == NULL || (latest->option != NBD_OPT_EXPORT_NAME && latest->option != NBD_OPT_GO))
         return false;
-    return available(stream) < 4 || wire_get(peek(stream), 4) == NBD_REQUEST_MAGIC;
+    return latest->option == NBD_OPT_EXPORT_NAME || session_available(stream) < 4 ||
+           wire_get(peek(stream), 4) != NBD_IHAVEOPT >> 32;
 }
 
 static SessionMessage *decode_client(Session *session)
@@ -278,14 +359,20 @@ static SessionMessage *decode_client(Session *session)
     if (hold_client(session))
         return NULL;
     switch (session->phase) {
-    case PHASE_CLIENT_FLAGS:
-        return take_header(session, SIDE_CLIENT, WIRE_CLIENT_FLAGS);
+    case PHASE_CLIENT_FLAGS: {
+        SessionStream *stream = &session->stream[SIDE_CLIENT];
+        SessionMessage *flags = take_header(session, SIDE_CLIENT, WIRE_CLIENT_FLAGS);
+        return flags == NULL ? NULL : with_data(stream, flags, 0, 0);
+    }
     case PHASE_HAGGLING:
     case PHASE_REPLYING:
     case PHASE_ABORTED:
         return decode_option(session);
-    case PHASE_TRANSMISSION:
     case PHASE_DISCONNECTING:
+        if (!session->disc_followed)
+            refuse_late_bytes(session);
+        return decode_request(session);
+    case PHASE_TRANSMISSION:
         return decode_request(session);
     case PHASE_GREETING: /* the greeting decides what these bytes are */
     case PHASE_EXPORT:
@@ -298,13 +385,9 @@ static SessionMessage *decode_client(Session *session)
 
 SessionMessage *session_decode(Session *session, Side from)
 {
-    SessionStream *stream = &session->stream[from];
+    const SessionStream *stream = &session->stream[from];
 
-    if (stream->desynchronised)
-        return NULL;
-    if (stream->partial != NULL)
-        return continue_partial(stream);
-    if (available(stream) == 0)
+    if (stream->desynchronised || session_available(stream) == 0)
         return NULL;
     return from == SIDE_SERVER ? decode_server(session) : decode_client(session);
 }

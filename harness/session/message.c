@@ -72,7 +72,8 @@ static void describe_option(GString *out, const SessionMessage *message)
 
     append_named(out, &wire_options, option);
     if (message->value[OPTION_MAGIC] != NBD_IHAVEOPT)
-        g_string_append_printf(out, " magic=%#" G_GINT64_MODIFIER "x", message->value[OPTION_MAGIC]);
+        g_string_append_printf(out, " magic=%#" G_GINT64_MODIFIER "x",
+                               message->value[OPTION_MAGIC]);
     g_string_append_printf(out, " length=%" G_GUINT64_FORMAT, message->value[OPTION_LENGTH]);
     if (option == NBD_OPT_INFO || option == NBD_OPT_GO)
         describe_info_request(out, message);
@@ -136,13 +137,15 @@ static void describe_request(GString *out, const SessionMessage *message)
 {
     append_named(out, &wire_commands, message->value[REQUEST_TYPE]);
     if (message->value[REQUEST_MAGIC] != NBD_REQUEST_MAGIC)
-        g_string_append_printf(out, " magic=%#" G_GINT64_MODIFIER "x", message->value[REQUEST_MAGIC]);
+        g_string_append_printf(out, " magic=%#" G_GINT64_MODIFIER "x",
+                               message->value[REQUEST_MAGIC]);
     if (message->value[REQUEST_FLAGS] != 0) {
         g_autofree char *flags = wire_format(&wire_command_flags, message->value[REQUEST_FLAGS]);
         g_string_append_printf(out, " flags=%s", flags);
     }
-    g_string_append_printf(out, " cookie=%#" G_GINT64_MODIFIER "x offset=%" G_GUINT64_FORMAT
-                                " length=%" G_GUINT64_FORMAT,
+    g_string_append_printf(out,
+                           " cookie=%#" G_GINT64_MODIFIER "x offset=%" G_GUINT64_FORMAT
+                           " length=%" G_GUINT64_FORMAT,
                            message->value[REQUEST_COOKIE], message->value[REQUEST_OFFSET],
                            message->value[REQUEST_LENGTH]);
 }
@@ -190,7 +193,8 @@ char *session_message_describe(const SessionMessage *message)
     default:
         append_fields(out, message->kind, message->value, 0);
         if (message->data_length > 0)
-            g_string_append_printf(out, " (%" G_GUINT64_FORMAT " bytes follow)", message->data_length);
+            g_string_append_printf(out, " (%" G_GUINT64_FORMAT " bytes follow)",
+                                   message->data_length);
         break;
     }
     return g_string_free(out, FALSE);
@@ -199,10 +203,11 @@ char *session_message_describe(const SessionMessage *message)
 GBytes *session_message_bytes(const SessionMessage *message, size_t limit)
 {
     size_t head = wire_layout(message->kind)->size;
-    g_autofree uint8_t *bytes = g_malloc(head + message->data->len);
+    size_t data = MIN(message->data->len, limit);
+    g_autofree uint8_t *bytes = g_malloc(head + data);
 
     wire_encode(message->kind, message->value, bytes);
-    if (message->data->len > 0)
-        memcpy(bytes + head, message->data->data, message->data->len);
-    return g_bytes_new(bytes, MIN(limit, head + message->data->len));
+    if (data > 0)
+        memcpy(bytes + head, message->data->data, data);
+    return g_bytes_new(bytes, MIN(limit, head + data));
 }

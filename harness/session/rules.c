@@ -1,25 +1,30 @@
 /* Judging: every rule that concerns a message looks at it before it changes the session. */
 #include "session/private.h"
 
-static const SessionRule *rule_at(size_t index)
-{
-    if (index < session_handshake_rule_count)
-        return &session_handshake_rules[index];
-    index -= session_handshake_rule_count;
-    if (index < session_transmission_rule_count)
-        return &session_transmission_rules[index];
-    return &session_client_rules[index - session_transmission_rule_count];
-}
+static const SessionRules *const groups[] = {
+    &session_greeting_rules,      &session_greeting_flags_rules, &session_export_rules,
+    &session_export_flags_rules,  &session_option_reply_rules,   &session_info_flags_rules,
+    &session_size_rules,          &session_reply_string_rules,   &session_simple_reply_rules,
+    &session_chunk_rules,         &session_client_flags_rules,   &session_option_rules,
+    &session_option_string_rules, &session_request_rules,
+};
 
 size_t session_rule_count(void)
 {
-    return session_handshake_rule_count + session_transmission_rule_count +
-           session_client_rule_count;
+    size_t count = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(groups); i++)
+        count += groups[i]->count;
+    return count;
 }
 
 const char *session_rule_name(size_t rule)
 {
-    return rule_at(rule)->name;
+    size_t group = 0;
+
+    for (; rule >= groups[group]->count; group++)
+        rule -= groups[group]->count;
+    return groups[group]->rules[rule].name;
 }
 
 uint64_t session_rule_uses(const Session *session, size_t rule)
@@ -27,19 +32,55 @@ uint64_t session_rule_uses(const Session *session, size_t rule)
     return session->uses[rule];
 }
 
+uint64_t session_rule_breaches(const Session *session, size_t rule)
+{
+    return session->breaches[rule];
+}
+
+bool session_judged_by_header(WireKind kind)
+{
+    return kind == WIRE_REQUEST || kind == WIRE_SIMPLE_REPLY || kind == WIRE_CHUNK;
+}
+
+static uint64_t wire_size(const SessionMessage *message)
+{
+    return wire_layout(message->kind)->size + message->data_length;
+}
+
+/* A breach that the other side has brought about by one of its own is not held against anybody; but whoever
+ * breaks a MUST, for whatever reason, frees the other from what it owes. */
+static void judge(Session *session, const SessionMessage *message, const SessionRule *rule,
+                  size_t index, bool excused)
+{
+    if (rule->scope == RULE_ENDPOINT && session->vantage != VANTAGE_ENDPOINT)
+        return;
+    excused = excused && rule->scope != RULE_EVEN_TAINTED;
+    char *wrong = rule->broken(session, message);
+    if (!excused) {
+        session->uses[index]++;
+        session->breaches[index] += wrong != NULL;
+    }
+    if (wrong == NULL)
+        return;
+    if (!excused) {
+        session_find(session, message->from, rule->requirement,
+                     session_message_bytes(message, SESSION_EVIDENCE), wire_size(message), wrong);
+        return;
+    }
+    if (requirement_breach(requirement_find(rule->requirement)) == BREACH_VIOLATION)
+        session_taint(session, message->from);
+    g_free(wrong);
+}
+
 void session_judge(Session *session, const SessionMessage *message)
 {
-    size_t count = session_rule_count();
+    bool excused = session->stream[!message->from].tainted;
+    size_t index = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        const SessionRule *rule = rule_at(i);
-        if (rule->by != message->from || rule->kind != message->kind)
-            continue;
-        if (rule->endpoint && session->vantage != VANTAGE_ENDPOINT)
-            continue;
-        session->uses[i]++;
-        char *wrong = rule->broken(session, message);
-        if (wrong != NULL)
-            session_find(session, rule->by, rule->requirement, message, wrong);
+    for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
+        if (groups[i]->kind == message->kind)
+            for (size_t j = 0; j < groups[i]->count; j++)
+                judge(session, message, &groups[i]->rules[j], index + j, excused);
+        index += groups[i]->count;
     }
 }

@@ -35,12 +35,13 @@ static char *option_magic(const Session *session, const SessionMessage *message)
     (void)session;
     if (is_option(message))
         return NULL;
-    return g_strdup_printf("where an option begins stands the magic " HEX, message->value[OPTION_MAGIC]);
+    return g_strdup_printf("where an option begins stands the magic " HEX,
+                           message->value[OPTION_MAGIC]);
 }
 
 static char *one_at_a_time(const Session *session, const SessionMessage *message)
 {
-    if (!is_option(message) || g_queue_is_empty((GQueue *)&session->options))
+    if (!is_option(message) || !session->options_overlap)
         return NULL;
     return g_strdup("an option is sent while the final reply to another is still due");
 }
@@ -50,7 +51,8 @@ static char *only_export_name(const Session *session, const SessionMessage *mess
     if (!is_option(message) || message->value[OPTION_OPTION] == NBD_OPT_EXPORT_NAME ||
         session->facts.handshake_flags & NBD_FLAG_FIXED_NEWSTYLE)
         return NULL;
-    return g_strdup("an option other than EXPORT_NAME, although the server did not offer fixed newstyle");
+    return g_strdup(
+        "an option other than EXPORT_NAME, although the server did not offer fixed newstyle");
 }
 
 static char *no_data(const SessionMessage *message, uint32_t option)
@@ -130,65 +132,6 @@ static char *info_duplicates(const Session *session, const SessionMessage *messa
     return NULL;
 }
 
-/* The name that an option carries. */
-static bool option_name(const SessionMessage *message, const uint8_t **name, size_t *length)
-{
-    WireInfoRequest request;
-
-    if (!is_option(message) || message->data->len != message->data_length)
-        return false;
-    if (message->value[OPTION_OPTION] == NBD_OPT_EXPORT_NAME) {
-        *name = message->data->data;
-        *length = message->data->len;
-        return true;
-    }
-    if (!is_info(message) ||
-        !wire_parse_info_request(message->data->data, message->data->len, &request))
-        return false;
-    *name = request.name;
-    *length = request.name_length;
-    return true;
-}
-
-static char *name_is(const SessionMessage *message, WireString bad, const char *what)
-{
-    const uint8_t *name;
-    size_t length;
-
-    if (!option_name(message, &name, &length) || wire_check_string(name, length) != bad)
-        return NULL;
-    return g_strdup_printf("an export name of %zu bytes %s", length, what);
-}
-
-static char *name_too_long(const Session *session, const SessionMessage *message)
-{
-    const uint8_t *name;
-    size_t length;
-
-    (void)session;
-    if (!option_name(message, &name, &length) || length <= NBD_MAX_STRING)
-        return NULL;
-    return g_strdup_printf("an export name is %zu bytes long, over 4096", length);
-}
-
-static char *name_long(const Session *session, const SessionMessage *message)
-{
-    (void)session;
-    return name_is(message, WIRE_STRING_LONG, "is longer than 256 bytes");
-}
-
-static char *name_nul(const Session *session, const SessionMessage *message)
-{
-    (void)session;
-    return name_is(message, WIRE_STRING_NUL, "holds a NUL");
-}
-
-static char *name_utf8(const Session *session, const SessionMessage *message)
-{
-    (void)session;
-    return name_is(message, WIRE_STRING_NOT_UTF8, "is not UTF-8");
-}
-
 /* ---- Requests --------------------------------------------------------------------------------- */
 
 static bool is_request(const SessionMessage *message)
@@ -212,32 +155,24 @@ static bool offered(const Session *session, unsigned flag)
 }
 
 /* The upper half of IHAVEOPT: an option where a request is due. */
-static bool is_late_option(const SessionMessage *message)
+static bool is_late_option(const Session *session, const SessionMessage *message)
 {
-    return message->value[REQUEST_MAGIC] == NBD_IHAVEOPT >> 32;
+    return session->entered_by_go && message->value[REQUEST_MAGIC] == NBD_IHAVEOPT >> 32;
 }
 
 static char *no_options_after(const Session *session, const SessionMessage *message)
 {
-    (void)session;
-    if (!is_late_option(message))
+    if (!is_late_option(session, message))
         return NULL;
     return g_strdup("an option is sent in the transmission phase");
 }
 
 static char *request_magic(const Session *session, const SessionMessage *message)
 {
-    (void)session;
-    if (is_request(message) || is_late_option(message))
+    if (is_request(message) || is_late_option(session, message))
         return NULL;
     return g_strdup_printf("where a request begins stands the magic " HEX,
                            message->value[REQUEST_MAGIC]);
-}
-
-static char *disc_last(const Session *session, const SessionMessage *message)
-{
-    (void)message;
-    return session->disc_sent ? g_strdup("something is sent after DISC") : NULL;
 }
 
 static char *command_defined(const Session *session, const SessionMessage *message)
@@ -250,7 +185,7 @@ static char *command_defined(const Session *session, const SessionMessage *messa
 
 static char *cookie_distinct(const Session *session, const SessionMessage *message)
 {
-    if (!is_request(message) || session_request(session, message->value[REQUEST_COOKIE]) == NULL)
+    if (!is_request(message) || session_waiting(session, message->value[REQUEST_COOKIE]) == NULL)
         return NULL;
     return g_strdup_printf("the cookie " HEX " is that of a request in flight",
                            message->value[REQUEST_COOKIE]);
@@ -277,8 +212,7 @@ static char *command_flags_defined(const Session *session, const SessionMessage 
         break;
     }
     uint64_t undefined = message->value[REQUEST_FLAGS] & ~defined;
-    return undefined == 0 ? NULL
-                          : g_strdup_printf("the command has no flags " HEX, undefined);
+    return undefined == 0 ? NULL : g_strdup_printf("the command has no flags " HEX, undefined);
 }
 
 static char *df_offered(const Session *session, const SessionMessage *message)
@@ -297,8 +231,8 @@ static char *fast_zero_offered(const Session *session, const SessionMessage *mes
     return g_strdup("FAST_ZERO is set, although SEND_FAST_ZERO is not");
 }
 
-static char *command_offered(const Session *session, const SessionMessage *message, uint64_t command,
-                             unsigned flag)
+static char *command_offered(const Session *session, const SessionMessage *message,
+                             uint64_t command, unsigned flag)
 {
     if (!is_command(message, command) || offered(session, flag))
         return NULL;
@@ -325,7 +259,7 @@ static char *feature_offered(const Session *session, const SessionMessage *messa
 {
     if (sets(message, NBD_CMD_FLAG_FUA) && !offered(session, NBD_FLAG_SEND_FUA))
         return g_strdup("FUA is set, although SEND_FUA is not");
-    if (is_command(message, NBD_CMD_BLOCK_STATUS) && !session->facts.structured)
+    if (is_command(message, NBD_CMD_BLOCK_STATUS) && !session->contexts_selected)
         return g_strdup("BLOCK_STATUS is sent, although no metadata context was negotiated");
     return command_offered(session, message, NBD_CMD_RESIZE, NBD_FLAG_SEND_RESIZE);
 }
@@ -372,72 +306,129 @@ static char *within_export(const Session *session, const SessionMessage *message
     uint64_t offset = message->value[REQUEST_OFFSET], length = message->value[REQUEST_LENGTH];
     uint64_t size = session->facts.size;
 
-    if (!has_range(message) || (offset <= size && length <= size - offset))
+    if (!has_range(message) || !session->facts.has_export ||
+        (offset <= size && length <= size - offset))
         return NULL;
-    return g_strdup_printf("offset " DEC " and length " DEC " reach beyond the export's " DEC " bytes",
+    return g_strdup_printf("offset " DEC " and length " DEC " reach beyond the export's " DEC
+                           " bytes",
                            offset, length, size);
+}
+
+static bool is_aligned(const SessionMessage *message, uint64_t minimum)
+{
+    return minimum == 0 || (message->value[REQUEST_OFFSET] % minimum == 0 &&
+                            message->value[REQUEST_LENGTH] % minimum == 0);
+}
+
+/* The length of a payload that the client has chosen, in either direction. */
+static uint64_t payload(const Session *session, const SessionMessage *message)
+{
+    if (is_command(message, NBD_CMD_WRITE) ||
+        (is_command(message, NBD_CMD_READ) && !session->facts.structured))
+        return message->value[REQUEST_LENGTH];
+    return 0;
 }
 
 static char *aligned(const Session *session, const SessionMessage *message)
 {
-    uint64_t minimum = session->facts.minimum;
-
-    if (!has_range(message) || !session->facts.committed || minimum == 0 ||
-        (message->value[REQUEST_OFFSET] % minimum == 0 &&
-         message->value[REQUEST_LENGTH] % minimum == 0))
+    if (!has_range(message) || !session->facts.committed ||
+        is_aligned(message, session->facts.minimum))
         return NULL;
-    return g_strdup_printf("offset or length is no multiple of the minimum block size, " DEC, minimum);
+    return g_strdup_printf("offset or length is no multiple of the minimum block size, %u",
+                           session->facts.minimum);
 }
 
 static char *payload_fits(const Session *session, const SessionMessage *message)
 {
-    bool payload = is_command(message, NBD_CMD_WRITE) ||
-                   (is_command(message, NBD_CMD_READ) && !session->facts.structured);
+    uint64_t length = payload(session, message);
 
-    if (!payload || message->value[REQUEST_LENGTH] <= session->facts.maximum)
+    if (!session->facts.committed || length <= session->facts.maximum)
         return NULL;
-    return g_strdup_printf("a payload of " DEC " bytes is over the maximum of %" G_GUINT32_FORMAT,
-                           message->value[REQUEST_LENGTH], session->facts.maximum);
+    return g_strdup_printf("a payload of " DEC " bytes is over the maximum of %u", length,
+                           session->facts.maximum);
 }
 
-#define RULE(check, id, kind_, endpoint_)                                                          \
-    {                                                                                              \
-        .name = #check, .requirement = REQ(id), .by = SIDE_CLIENT, .kind = kind_,                  \
-        .endpoint = endpoint_, .broken = check                                                     \
-    }
+/* ---- Forfeits --------------------------------------------------------------------------------- */
 
-const SessionRule session_client_rules[] = {
-    RULE(flags_defined, "handshake.client-flags.undefined", WIRE_CLIENT_FLAGS, false),
-    RULE(no_zeroes_offered, "handshake.client-flags.no-zeroes-unoffered", WIRE_CLIENT_FLAGS, false),
-    RULE(option_magic, "handshake.option.magic", WIRE_OPTION, false),
-    RULE(one_at_a_time, "handshake.option.one-at-a-time", WIRE_OPTION, true),
-    RULE(only_export_name, "handshake.option.only-export-name-unfixed", WIRE_OPTION, false),
-    RULE(list_no_data, "handshake.opt-list.client-no-data", WIRE_OPTION, false),
-    RULE(structured_reply_no_data, "handshake.opt-structured-reply.client-no-data", WIRE_OPTION, false),
-    RULE(starttls_no_data, "handshake.opt-starttls.client-no-data", WIRE_OPTION, false),
-    RULE(info_name_length, "handshake.opt-info.name-length", WIRE_OPTION, false),
-    RULE(info_layout, "handshake.opt-info.layout", WIRE_OPTION, false),
-    RULE(info_duplicates, "handshake.opt-info.duplicate-requests", WIRE_OPTION, false),
-    RULE(name_long, "string.max-256", WIRE_OPTION, false),
-    RULE(name_too_long, "string.max-4096", WIRE_OPTION, false),
-    RULE(name_nul, "string.no-nul", WIRE_OPTION, false),
-    RULE(name_utf8, "string.utf-8", WIRE_OPTION, false),
-    RULE(no_options_after, "handshake.opt-go.no-options-after", WIRE_REQUEST, false),
-    RULE(request_magic, "transmission.request.magic", WIRE_REQUEST, false),
-    RULE(disc_last, "transmission.disc.client-last", WIRE_REQUEST, false),
-    RULE(command_defined, "transmission.request.undefined-command", WIRE_REQUEST, false),
-    RULE(cookie_distinct, "transmission.request.cookie-distinct", WIRE_REQUEST, true),
-    RULE(command_flags_defined, "transmission.command-flags.undefined", WIRE_REQUEST, false),
-    RULE(df_offered, "transmission.command-flags.df-unadvertised", WIRE_REQUEST, false),
-    RULE(fast_zero_offered, "transmission.command-flags.fast-zero-unadvertised", WIRE_REQUEST, false),
-    RULE(flush_offered, "transmission.flush.unadvertised", WIRE_REQUEST, false),
-    RULE(trim_offered, "transmission.trim.unadvertised", WIRE_REQUEST, false),
-    RULE(write_zeroes_offered, "transmission.write-zeroes.unadvertised", WIRE_REQUEST, false),
-    RULE(feature_offered, "transmission.flags.unexposed-feature", WIRE_REQUEST, false),
-    RULE(flush_zero, "transmission.flush.client-zero", WIRE_REQUEST, false),
-    RULE(disc_zero, "transmission.disc.client-zero", WIRE_REQUEST, false),
-    RULE(within_export, "size.client-within-export", WIRE_REQUEST, false),
-    RULE(aligned, "size.client-aligned", WIRE_REQUEST, false),
-    RULE(payload_fits, "size.client-payload", WIRE_REQUEST, false),
+/* Lengths that can only be those of an option that breaks a MUST; its data may never come. */
+static bool option_forfeits(const Session *session, const SessionMessage *message)
+{
+    const uint64_t longest_info = 4 + NBD_MAX_STRING + 2 + 2 * UINT64_C(65535);
+    uint64_t length = message->value[OPTION_LENGTH];
+
+    if (!g_queue_is_empty((GQueue *)&session->options) && session->vantage == VANTAGE_ENDPOINT)
+        return true;
+    switch (message->value[OPTION_OPTION]) {
+    case NBD_OPT_EXPORT_NAME:
+        return length > NBD_MAX_STRING;
+    case NBD_OPT_LIST:
+    case NBD_OPT_STARTTLS:
+    case NBD_OPT_STRUCTURED_REPLY:
+        return length != 0;
+    case NBD_OPT_INFO:
+    case NBD_OPT_GO:
+        return length < 6 || length > longest_info;
+    default:
+        return false;
+    }
+}
+
+/* Requests outside constraints that were advertised to a client that did not ask for them (proto.md:878),
+ * and payloads that may be taken for an attack (847). */
+static bool request_forfeits(const Session *session, const SessionMessage *message)
+{
+    bool large = (is_command(message, NBD_CMD_WRITE) || is_command(message, NBD_CMD_READ)) &&
+                 message->value[REQUEST_LENGTH] > NBD_DEFAULT_MAX_PAYLOAD;
+
+    return large || payload(session, message) > session->maximum ||
+           (has_range(message) && !is_aligned(message, session->minimum));
+}
+
+bool session_forfeits(const Session *session, const SessionMessage *message)
+{
+    if (message->kind == WIRE_OPTION)
+        return is_option(message) && option_forfeits(session, message);
+    return message->kind == WIRE_REQUEST && is_request(message) &&
+           request_forfeits(session, message);
+}
+
+static const SessionRule client_flags_rules[] = {
+    SESSION_RULE(flags_defined, REQ("handshake.client-flags.undefined"), RULE_ALWAYS),
+    SESSION_RULE(no_zeroes_offered, REQ("handshake.client-flags.no-zeroes-unoffered"), RULE_ALWAYS),
 };
-const size_t session_client_rule_count = G_N_ELEMENTS(session_client_rules);
+SESSION_RULES(session_client_flags_rules, WIRE_CLIENT_FLAGS, client_flags_rules);
+
+static const SessionRule option_rules[] = {
+    SESSION_RULE(option_magic, REQ("handshake.option.magic"), RULE_ALWAYS),
+    SESSION_RULE(one_at_a_time, REQ("handshake.option.one-at-a-time"), RULE_ENDPOINT),
+    SESSION_RULE(only_export_name, REQ("handshake.option.only-export-name-unfixed"), RULE_ALWAYS),
+    SESSION_RULE(list_no_data, REQ("handshake.opt-list.client-no-data"), RULE_ALWAYS),
+    SESSION_RULE(structured_reply_no_data, REQ("handshake.opt-structured-reply.client-no-data"),
+                 RULE_ALWAYS),
+    SESSION_RULE(starttls_no_data, REQ("handshake.opt-starttls.client-no-data"), RULE_ALWAYS),
+    SESSION_RULE(info_name_length, REQ("handshake.opt-info.name-length"), RULE_ALWAYS),
+    SESSION_RULE(info_layout, REQ("handshake.opt-info.layout"), RULE_ALWAYS),
+    SESSION_RULE(info_duplicates, REQ("handshake.opt-info.duplicate-requests"), RULE_ALWAYS),
+};
+SESSION_RULES(session_option_rules, WIRE_OPTION, option_rules);
+
+static const SessionRule request_rules[] = {
+    SESSION_RULE(no_options_after, REQ("handshake.opt-go.no-options-after"), RULE_ALWAYS),
+    SESSION_RULE(request_magic, REQ("transmission.request.magic"), RULE_ALWAYS),
+    SESSION_RULE(command_defined, REQ("transmission.request.undefined-command"), RULE_ALWAYS),
+    SESSION_RULE(cookie_distinct, REQ("transmission.request.cookie-distinct"), RULE_ENDPOINT),
+    SESSION_RULE(command_flags_defined, REQ("transmission.command-flags.undefined"), RULE_ALWAYS),
+    SESSION_RULE(df_offered, REQ("transmission.command-flags.df-unadvertised"), RULE_ALWAYS),
+    SESSION_RULE(fast_zero_offered, REQ("transmission.command-flags.fast-zero-unadvertised"),
+                 RULE_ALWAYS),
+    SESSION_RULE(flush_offered, REQ("transmission.flush.unadvertised"), RULE_ALWAYS),
+    SESSION_RULE(trim_offered, REQ("transmission.trim.unadvertised"), RULE_ALWAYS),
+    SESSION_RULE(write_zeroes_offered, REQ("transmission.write-zeroes.unadvertised"), RULE_ALWAYS),
+    SESSION_RULE(feature_offered, REQ("transmission.flags.unexposed-feature"), RULE_ALWAYS),
+    SESSION_RULE(flush_zero, REQ("transmission.flush.client-zero"), RULE_ALWAYS),
+    SESSION_RULE(disc_zero, REQ("transmission.disc.client-zero"), RULE_ALWAYS),
+    SESSION_RULE(within_export, REQ("size.client-within-export"), RULE_ALWAYS),
+    SESSION_RULE(aligned, REQ("size.client-aligned"), RULE_ALWAYS),
+    SESSION_RULE(payload_fits, REQ("size.client-payload"), RULE_ALWAYS),
+};
+SESSION_RULES(session_request_rules, WIRE_REQUEST, request_rules);

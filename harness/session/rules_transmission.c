@@ -12,20 +12,43 @@ static bool is_simple(const SessionMessage *message)
 /* ---- Framing ---------------------------------------------------------------------------------- */
 
 /* What stands where a reply's magic is due can be told apart: each of these has its requirement. */
-typedef enum { STRAY_NONE, STRAY_ERROR_PAYLOAD, STRAY_ZEROES, STRAY_PADDING, STRAY_OTHER } Stray;
+typedef enum {
+    STRAY_NONE,
+    STRAY_ERROR_PAYLOAD,
+    STRAY_OLDSTYLE,
+    STRAY_ZEROES,
+    STRAY_PADDING,
+    STRAY_UNASKED,
+    STRAY_OTHER
+} Stray;
+
+static Stray stray_behind_handshake(const Session *session, bool zeroes)
+{
+    if (session->facts.style == STYLE_OLDSTYLE && session->facts.requests_sent == 0)
+        return STRAY_OLDSTYLE;
+    if (zeroes && session->entered_by_go)
+        return STRAY_PADDING;
+    if (zeroes && session->facts.no_zeroes)
+        return STRAY_ZEROES;
+    return STRAY_NONE;
+}
 
 static Stray stray(const Session *session, const SessionMessage *message)
 {
+    const uint64_t *value = message->value;
+    Stray found = STRAY_NONE;
+
     if (is_simple(message))
         return STRAY_NONE;
     if (session->read_failed)
         return STRAY_ERROR_PAYLOAD;
-    if (message->value[SIMPLE_REPLY_MAGIC] != 0 || session->first_reply_came ||
-        session->facts.style == STYLE_OLDSTYLE)
-        return STRAY_OTHER;
-    if (session->entered_by_go)
-        return STRAY_PADDING;
-    return session->facts.no_zeroes ? STRAY_ZEROES : STRAY_OTHER;
+    if (!session->first_reply_came)
+        found = stray_behind_handshake(session, value[SIMPLE_REPLY_MAGIC] == 0 &&
+                                                    value[SIMPLE_REPLY_ERROR] == 0 &&
+                                                    value[SIMPLE_REPLY_COOKIE] == 0);
+    if (found != STRAY_NONE)
+        return found;
+    return session->facts.in_flight == 0 ? STRAY_UNASKED : STRAY_OTHER;
 }
 
 static char *error_payload(const Session *session, const SessionMessage *message)
@@ -35,11 +58,19 @@ static char *error_payload(const Session *session, const SessionMessage *message
     return g_strdup("behind a reply that reports an error for READ come bytes that are no reply");
 }
 
+static char *oldstyle_greeting(const Session *session, const SessionMessage *message)
+{
+    if (stray(session, message) != STRAY_OLDSTYLE)
+        return NULL;
+    return g_strdup("bytes follow the 152 of the oldstyle greeting, before any request");
+}
+
 static char *no_zeroes(const Session *session, const SessionMessage *message)
 {
     if (stray(session, message) != STRAY_ZEROES)
         return NULL;
-    return g_strdup("zeroes follow EXPORT_NAME's size and flags, although NO_ZEROES was negotiated");
+    return g_strdup(
+        "zeroes follow EXPORT_NAME's size and flags, although NO_ZEROES was negotiated");
 }
 
 static char *no_padding(const Session *session, const SessionMessage *message)
@@ -47,6 +78,15 @@ static char *no_padding(const Session *session, const SessionMessage *message)
     if (stray(session, message) != STRAY_PADDING)
         return NULL;
     return g_strdup("zeroes follow the ACK to GO");
+}
+
+static char *stray_bytes(const Session *session, const SessionMessage *message)
+{
+    if (stray(session, message) != STRAY_UNASKED)
+        return NULL;
+    return g_strdup_printf("bytes that are no reply, beginning with " HEX
+                           ", while no request is in flight",
+                           message->value[SIMPLE_REPLY_MAGIC]);
 }
 
 static char *reply_magic(const Session *session, const SessionMessage *message)
@@ -62,79 +102,80 @@ static char *simple_only(const Session *session, const SessionMessage *message)
     (void)message;
     if (session->facts.structured)
         return NULL;
-    return g_strdup("a structured reply chunk came, although structured replies were not negotiated");
+    return g_strdup(
+        "a structured reply chunk came, although structured replies were not negotiated");
 }
 
 /* ---- Which request a reply answers ------------------------------------------------------------ */
 
-/* A reply whose cookie is that of no request in flight, nor of one whose payload still comes. */
-static bool answers_nothing(const Session *session, const SessionMessage *message)
+static uint64_t cookie_of(const SessionMessage *message)
 {
-    const SessionMessage *unfinished = session_unfinished_request(session);
-
-    if (!is_simple(message) || message->answers)
-        return false;
-    return unfinished == NULL ||
-           unfinished->value[REQUEST_COOKIE] != message->value[SIMPLE_REPLY_COOKIE];
+    return message->value[message->kind == WIRE_CHUNK ? CHUNK_COOKIE : SIMPLE_REPLY_COOKIE];
 }
 
-static bool answers_disc(const Session *session, uint64_t cookie)
+/* Why a reply answers no request that is in flight. Chunks that were never negotiated have a rule of their
+ * own. */
+typedef enum { ANSWERS, ANSWERS_DISC, ANSWERS_AGAIN, ANSWERS_NOBODY, ANSWERS_ANOTHER } Answers;
+
+static Answers answers(const Session *session, const SessionMessage *message)
 {
-    return session->disc_sent && session->disc_cookie == cookie &&
-           !session_was_answered(session, cookie);
+    uint64_t cookie = cookie_of(message);
+    bool reply = message->kind == WIRE_CHUNK ? session->facts.structured : is_simple(message);
+
+    if (!reply || message->answers)
+        return ANSWERS;
+    if (session->disc_sent && session->disc_cookie == cookie)
+        return ANSWERS_DISC;
+    if (session_was_answered(session, cookie) >= 0)
+        return ANSWERS_AGAIN;
+    return session->facts.in_flight == 0 ? ANSWERS_NOBODY : ANSWERS_ANOTHER;
 }
 
 static char *disc_no_reply(const Session *session, const SessionMessage *message)
 {
-    uint64_t cookie = message->value[SIMPLE_REPLY_COOKIE];
-
-    if (!answers_nothing(session, message) || !answers_disc(session, cookie))
+    if (answers(session, message) != ANSWERS_DISC)
         return NULL;
-    return g_strdup_printf("a reply with the cookie of DISC, " HEX, cookie);
+    return g_strdup_printf("a reply with the cookie of DISC, " HEX, cookie_of(message));
 }
 
 static char *reply_once(const Session *session, const SessionMessage *message)
 {
-    uint64_t cookie = message->value[SIMPLE_REPLY_COOKIE];
-
-    if (!answers_nothing(session, message) || !session_was_answered(session, cookie))
+    if (answers(session, message) != ANSWERS_AGAIN)
         return NULL;
-    return g_strdup_printf("a second reply to the request with the cookie " HEX, cookie);
+    return g_strdup_printf("a second reply to the request with the cookie " HEX,
+                           cookie_of(message));
 }
 
 static char *reply_unasked(const Session *session, const SessionMessage *message)
 {
-    uint64_t cookie = message->value[SIMPLE_REPLY_COOKIE];
-
-    if (!answers_nothing(session, message) || session->facts.in_flight > 0 ||
-        answers_disc(session, cookie) || session_was_answered(session, cookie))
+    if (answers(session, message) != ANSWERS_NOBODY)
         return NULL;
-    return g_strdup_printf("a reply with the cookie " HEX ", while no request is in flight", cookie);
+    return g_strdup_printf("a reply with the cookie " HEX ", while no request is in flight",
+                           cookie_of(message));
 }
 
 static char *reply_cookie(const Session *session, const SessionMessage *message)
 {
-    uint64_t cookie = message->value[SIMPLE_REPLY_COOKIE];
-
-    if (!answers_nothing(session, message) || session->facts.in_flight == 0 ||
-        answers_disc(session, cookie) || session_was_answered(session, cookie))
+    if (answers(session, message) != ANSWERS_ANOTHER)
         return NULL;
-    return g_strdup_printf("a reply with the cookie " HEX ", which none of the %u requests in flight has",
-                           cookie, session->facts.in_flight);
+    return g_strdup_printf("a reply with the cookie " HEX
+                           ", which none of the %u requests in flight has",
+                           cookie_of(message), session->facts.in_flight);
 }
 
 static char *structured_when_negotiated(const Session *session, const SessionMessage *message)
 {
     if (!message->answers || message->request.command != NBD_CMD_READ || !session->facts.structured)
         return NULL;
-    return g_strdup("READ is answered by a simple reply, although structured replies were negotiated");
+    return g_strdup(
+        "READ is answered by a simple reply, although structured replies were negotiated");
 }
 
 /* ---- Errors ----------------------------------------------------------------------------------- */
 
 static bool error_is(const SessionMessage *message, uint32_t error)
 {
-    return is_simple(message) && message->answers && message->value[SIMPLE_REPLY_ERROR] == error;
+    return message->answers && message->value[SIMPLE_REPLY_ERROR] == error;
 }
 
 static const char *command(const SessionMessage *message)
@@ -149,9 +190,10 @@ static char *error_defined(const Session *session, const SessionMessage *message
     uint64_t error = message->value[SIMPLE_REPLY_ERROR];
 
     (void)session;
-    if (!is_simple(message) || wire_name(&wire_errors, error) != NULL)
+    if (!message->answers || wire_name(&wire_errors, error) != NULL)
         return NULL;
-    return g_strdup_printf("the reply's error is " DEC ", a value that the protocol does not have", error);
+    return g_strdup_printf("the reply's error is " DEC ", a value that the protocol does not have",
+                           error);
 }
 
 static char *error_enomem(const Session *session, const SessionMessage *message)
@@ -224,8 +266,8 @@ static char *error_eoverflow(const Session *session, const SessionMessage *messa
     default:
         break;
     }
-    return g_strdup_printf("%s of %" G_GUINT32_FORMAT " bytes fails with EOVERFLOW", command(message),
-                           message->request.length);
+    return g_strdup_printf("%s of %" G_GUINT32_FORMAT " bytes fails with EOVERFLOW",
+                           command(message), message->request.length);
 }
 
 /* ---- Structured replies ----------------------------------------------------------------------- */
@@ -239,33 +281,37 @@ static char *req_one(const Session *session, const SessionMessage *message)
     return g_strdup("with REQ_ONE set, a chunk holds more than one extent");
 }
 
-#define RULE(check, id, kind_, endpoint_)                                                          \
-    {                                                                                              \
-        .name = #check, .requirement = REQ(id), .by = SIDE_SERVER, .kind = kind_,                  \
-        .endpoint = endpoint_, .broken = check                                                     \
-    }
+#define EVERY_REPLY                                                                                \
+    SESSION_RULE(disc_no_reply, REQ("transmission.disc.no-reply"), RULE_ENDPOINT),                 \
+        SESSION_RULE(reply_once, REQ("transmission.reply.once"), RULE_ENDPOINT),                   \
+        SESSION_RULE(reply_unasked, REQ("transmission.reply.unasked"), RULE_ENDPOINT),             \
+        SESSION_RULE(reply_cookie, REQ("transmission.reply.cookie"), RULE_ENDPOINT)
 
-const SessionRule session_transmission_rules[] = {
-    RULE(error_payload, "transmission.read.error-no-payload", WIRE_SIMPLE_REPLY, false),
-    RULE(no_zeroes, "handshake.export-name.no-zeroes", WIRE_SIMPLE_REPLY, false),
-    RULE(no_padding, "handshake.opt-go.no-padding", WIRE_SIMPLE_REPLY, false),
-    RULE(reply_magic, "transmission.reply.magic", WIRE_SIMPLE_REPLY, false),
-    RULE(simple_only, "transmission.reply.simple-only", WIRE_CHUNK, false),
-    RULE(disc_no_reply, "transmission.disc.no-reply", WIRE_SIMPLE_REPLY, true),
-    RULE(reply_once, "transmission.reply.once", WIRE_SIMPLE_REPLY, true),
-    RULE(reply_unasked, "transmission.reply.unasked", WIRE_SIMPLE_REPLY, true),
-    RULE(reply_cookie, "transmission.reply.cookie", WIRE_SIMPLE_REPLY, true),
-    RULE(structured_when_negotiated, "transmission.read.structured-when-negotiated",
-         WIRE_SIMPLE_REPLY, false),
-    RULE(error_defined, "error.defined-value", WIRE_SIMPLE_REPLY, false),
-    RULE(error_enomem, "error.enomem", WIRE_SIMPLE_REPLY, false),
-    RULE(error_enotsup, "error.enotsup", WIRE_SIMPLE_REPLY, false),
-    RULE(enotsup_without_fast, "transmission.write-zeroes.enotsup-without-fast", WIRE_SIMPLE_REPLY,
-         false),
-    RULE(enotsup_unadvertised, "transmission.write-zeroes.enotsup-unadvertised", WIRE_SIMPLE_REPLY,
-         false),
-    RULE(fast_eoverflow, "transmission.write-zeroes.fast-eoverflow", WIRE_SIMPLE_REPLY, false),
-    RULE(error_eoverflow, "error.eoverflow", WIRE_SIMPLE_REPLY, false),
-    RULE(req_one, "transmission.block-status.req-one", WIRE_CHUNK, false),
+static const SessionRule simple_reply_rules[] = {
+    SESSION_RULE(error_payload, REQ("transmission.read.error-no-payload"), RULE_ALWAYS),
+    SESSION_RULE(oldstyle_greeting, REQ("handshake.oldstyle.greeting"), RULE_ALWAYS),
+    SESSION_RULE(no_zeroes, REQ("handshake.export-name.no-zeroes"), RULE_ALWAYS),
+    SESSION_RULE(no_padding, REQ("handshake.opt-go.no-padding"), RULE_ALWAYS),
+    SESSION_RULE(stray_bytes, REQ("transmission.reply.unasked"), RULE_ALWAYS),
+    SESSION_RULE(reply_magic, REQ("transmission.reply.magic"), RULE_ALWAYS),
+    EVERY_REPLY,
+    SESSION_RULE(structured_when_negotiated, REQ("transmission.read.structured-when-negotiated"),
+                 RULE_ALWAYS),
+    SESSION_RULE(error_defined, REQ("error.defined-value"), RULE_ALWAYS),
+    SESSION_RULE(error_enomem, REQ("error.enomem"), RULE_ALWAYS),
+    SESSION_RULE(error_enotsup, REQ("error.enotsup"), RULE_ALWAYS),
+    SESSION_RULE(enotsup_without_fast, REQ("transmission.write-zeroes.enotsup-without-fast"),
+                 RULE_ALWAYS),
+    SESSION_RULE(enotsup_unadvertised, REQ("transmission.write-zeroes.enotsup-unadvertised"),
+                 RULE_ALWAYS),
+    SESSION_RULE(fast_eoverflow, REQ("transmission.write-zeroes.fast-eoverflow"), RULE_ALWAYS),
+    SESSION_RULE(error_eoverflow, REQ("error.eoverflow"), RULE_ALWAYS),
 };
-const size_t session_transmission_rule_count = G_N_ELEMENTS(session_transmission_rules);
+SESSION_RULES(session_simple_reply_rules, WIRE_SIMPLE_REPLY, simple_reply_rules);
+
+static const SessionRule chunk_rules[] = {
+    SESSION_RULE(simple_only, REQ("transmission.reply.simple-only"), RULE_ALWAYS),
+    EVERY_REPLY,
+    SESSION_RULE(req_one, REQ("transmission.block-status.req-one"), RULE_ALWAYS),
+};
+SESSION_RULES(session_chunk_rules, WIRE_CHUNK, chunk_rules);

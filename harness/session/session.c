@@ -4,21 +4,20 @@
 #include "session/private.h"
 
 static const char *const phase_names[PHASE_COUNT] = {
-    [PHASE_GREETING] = "greeting",         [PHASE_CLIENT_FLAGS] = "client flags",
-    [PHASE_HAGGLING] = "option haggling",  [PHASE_REPLYING] = "an option's replies",
-    [PHASE_EXPORT] = "EXPORT_NAME's reply", [PHASE_ABORTED] = "aborted",
-    [PHASE_TRANSMISSION] = "transmission", [PHASE_DISCONNECTING] = "disconnecting",
+    [PHASE_GREETING] = "greeting",
+    [PHASE_CLIENT_FLAGS] = "client flags",
+    [PHASE_HAGGLING] = "option haggling",
+    [PHASE_REPLYING] = "an option's replies",
+    [PHASE_EXPORT] = "EXPORT_NAME's reply",
+    [PHASE_ABORTED] = "aborted",
+    [PHASE_TRANSMISSION] = "transmission",
+    [PHASE_DISCONNECTING] = "disconnecting",
     [PHASE_ENDED] = "ended",
 };
 
 const char *session_phase_name(SessionPhase phase)
 {
     return phase_names[phase];
-}
-
-static void free_requests(gpointer data)
-{
-    g_queue_free_full(data, g_free);
 }
 
 Session *session_new(Vantage vantage)
@@ -34,8 +33,11 @@ Session *session_new(Vantage vantage)
     g_queue_init(&session->messages);
     g_queue_init(&session->findings);
     g_queue_init(&session->options);
-    session->in_flight = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, free_requests);
+    session->maximum = NBD_DEFAULT_MAX_PAYLOAD;
+    session->in_flight = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
+                                               (GDestroyNotify)session_in_flight_free);
     session->uses = g_new0(uint64_t, session_rule_count());
+    session->breaches = g_new0(uint64_t, session_rule_count());
     return session;
 }
 
@@ -53,32 +55,51 @@ void session_free(Session *session)
     session_option_free(session->last_info);
     g_hash_table_unref(session->in_flight);
     g_free(session->uses);
+    g_free(session->breaches);
     g_free(session);
+}
+
+/* Header and data are two steps: what a request is answered for, and what is wrong with it, is known by its
+ * header, and a peer need not wait for more. */
+static SessionMessage *next_message(Session *session, Side side)
+{
+    SessionStream *stream = &session->stream[side];
+
+    if (stream->partial == NULL) {
+        const SessionMessage *header = session_decode(session, side);
+        if (header == NULL)
+            return NULL;
+        stream->tainted |= session_forfeits(session, header);
+        if (session_judged_by_header(header->kind))
+            session_judge(session, header);
+        session_begin(session, header);
+    }
+    return stream->partial == NULL ? NULL : session_continue(stream);
 }
 
 static void accept_message(Session *session, SessionMessage *message)
 {
-    session_judge(session, message);
+    if (!session_judged_by_header(message->kind))
+        session_judge(session, message);
     session_advance(session, message);
     g_queue_push_tail(&session->messages, message);
+    if (session->stream[message->from].last)
+        session_desynchronise(session, message->from);
 }
 
 /* A message of one side can make the other side's waiting bytes decodable: the greeting says what the
- * client's first bytes are, an ACK to GO where its requests begin. */
+ * client's first bytes are, an ACK to GO where its requests begin. What of the client waits was there
+ * before what the server says next. */
 static void decode_both(Session *session)
 {
-    bool progress;
-
-    do {
-        progress = false;
-        for (int side = 0; side < 2; side++) {
-            SessionMessage *message;
-            while ((message = session_decode(session, (Side)side)) != NULL) {
-                accept_message(session, message);
-                progress = true;
-            }
-        }
-    } while (progress);
+    for (;;) {
+        SessionMessage *message = next_message(session, SIDE_CLIENT);
+        if (message == NULL)
+            message = next_message(session, SIDE_SERVER);
+        if (message == NULL)
+            return;
+        accept_message(session, message);
+    }
 }
 
 /* Drops the decoded part of the buffer once it is worth the move. */
@@ -115,7 +136,7 @@ void session_feed(Session *session, Side from, const void *bytes, size_t size)
     SessionStream *stream = &session->stream[from];
     const uint8_t *at = bytes;
 
-    while (size > 0 && !stream->desynchronised) {
+    while (size > 0 && !stream->desynchronised && !stream->closed) {
         size_t taken = feed_partial(stream, at, size);
         at += taken;
         size -= taken;
@@ -125,19 +146,33 @@ void session_feed(Session *session, Side from, const void *bytes, size_t size)
         at += take;
         size -= take;
         decode_both(session);
-        compact(stream);
+        compact(&session->stream[SIDE_CLIENT]);
+        compact(&session->stream[SIDE_SERVER]);
+        if (stream->buffer->len > SESSION_MAX_HELD)
+            session_desynchronise(session, from);
     }
+}
+
+/* Nobody has asked for a greeting: a server that ends within it has no excuse but its client's leaving. */
+static void judge_end(Session *session)
+{
+    const SessionStream *stream = &session->stream[SIDE_SERVER];
+    size_t came = session_available(stream);
+
+    if (session->phase != PHASE_GREETING || session->stream[SIDE_CLIENT].closed || came < 16 ||
+        wire_get(stream->buffer->data + stream->start + 8, 8) != NBD_CLISERV_MAGIC)
+        return;
+    session_find_stray(
+        session, SIDE_SERVER, REQ("handshake.oldstyle.greeting"),
+        g_strdup_printf("the oldstyle greeting ends after %zu of its 152 bytes", came));
 }
 
 void session_close(Session *session, Side from)
 {
     SessionStream *stream = &session->stream[from];
-    size_t came = stream->buffer->len - stream->start;
 
-    if (from == SIDE_SERVER && !stream->closed && session->phase == PHASE_GREETING && came >= 16 &&
-        wire_get(stream->buffer->data + stream->start + 8, 8) == NBD_CLISERV_MAGIC)
-        session_find(session, SIDE_SERVER, REQ("handshake.oldstyle.greeting"), NULL,
-                     g_strdup_printf("the oldstyle greeting ends after %zu of its 152 bytes", came));
+    if (from == SIDE_SERVER && !stream->closed && !stream->desynchronised)
+        judge_end(session);
     stream->closed = true;
     if (session->stream[SIDE_CLIENT].closed && session->stream[SIDE_SERVER].closed)
         session->phase = PHASE_ENDED;
@@ -163,7 +198,8 @@ void session_finding_free(SessionFinding *finding)
     g_free(finding);
 }
 
-void session_find(Session *session, Side by, const char *id, const SessionMessage *message, char *text)
+void session_find(Session *session, Side by, const char *id, GBytes *bytes, uint64_t size,
+                  char *text)
 {
     const Requirement *requirement = requirement_find(id);
     SessionFinding *finding = g_new0(SessionFinding, 1);
@@ -172,13 +208,26 @@ void session_find(Session *session, Side by, const char *id, const SessionMessag
     finding->requirement = requirement;
     finding->by = by;
     finding->message = text;
-    if (message != NULL) {
-        finding->bytes = session_message_bytes(message, SESSION_EVIDENCE);
-        finding->size = wire_layout(message->kind)->size + message->data_length;
-    }
+    finding->bytes = bytes;
+    finding->size = size;
     g_queue_push_tail(&session->findings, finding);
     if (requirement_breach(requirement) == BREACH_VIOLATION)
         session->stream[by].tainted = true;
+}
+
+void session_find_stray(Session *session, Side by, const char *id, char *text)
+{
+    const SessionStream *stream = &session->stream[by];
+    size_t size = session_available(stream);
+
+    if (session->stream[!by].tainted) {
+        session_taint(session, by);
+        g_free(text);
+        return;
+    }
+    session_find(session, by, id,
+                 g_bytes_new(stream->buffer->data + stream->start, MIN(size, SESSION_EVIDENCE)),
+                 size, text);
 }
 
 void session_desynchronise(Session *session, Side from)
@@ -186,6 +235,8 @@ void session_desynchronise(Session *session, Side from)
     SessionStream *stream = &session->stream[from];
 
     stream->desynchronised = true;
+    stream->last = false;
+    g_clear_pointer(&stream->partial, session_message_free);
     g_byte_array_set_size(stream->buffer, 0);
     stream->start = 0;
 }
@@ -218,7 +269,7 @@ const SessionFacts *session_facts(const Session *session)
 size_t session_pending(const Session *session, Side from)
 {
     const SessionStream *stream = &session->stream[from];
-    size_t pending = stream->buffer->len - stream->start;
+    size_t pending = session_available(stream);
 
     if (stream->partial != NULL) /* its header, and what has come of its data */
         pending += wire_layout(stream->partial->kind)->size +

@@ -50,17 +50,17 @@ typedef struct {
     uint16_t handshake_flags;
     bool has_client_flags;
     uint32_t client_flags;
-    bool no_zeroes;         /* both sides want it */
-    bool structured;        /* structured replies were negotiated */
-    bool has_export;        /* size and flags below are known */
+    bool no_zeroes;  /* both sides want it */
+    bool structured; /* structured replies were negotiated */
+    bool has_export; /* size and flags below are known */
     uint64_t size;
     uint16_t transmission_flags;
-    bool block_size_asked;  /* the last INFO or GO asked for NBD_INFO_BLOCK_SIZE */
-    bool block_size_given;  /* … and the constraints below came */
-    bool committed;         /* a GO that asked for them was acknowledged: we must abide by them */
+    bool block_size_asked; /* the last INFO or GO asked for NBD_INFO_BLOCK_SIZE */
+    bool block_size_given; /* … and the constraints below came */
+    bool committed;        /* a GO that asked for them was acknowledged: we must abide by them */
     uint32_t minimum, preferred, maximum; /* advertised, else the defaults 1, 4096, 2^25 */
     unsigned options_sent, requests_sent;
-    unsigned in_flight;     /* requests without a (final) reply */
+    unsigned in_flight; /* requests without a (final) reply */
 } SessionFacts;
 
 /* ---- Messages --------------------------------------------------------------------------------- */
@@ -76,17 +76,17 @@ typedef struct {
 
 typedef struct {
     Side from;
-    WireKind kind;           /* the layout of the header: WIRE_GREETING, WIRE_OPTION, … */
-    SessionPhase phase;      /* before this message */
+    WireKind kind;                   /* the layout of the header: WIRE_GREETING, WIRE_OPTION, … */
+    SessionPhase phase;              /* before this message */
     uint64_t value[WIRE_MAX_FIELDS]; /* of the header */
-    WireKind inner;          /* layout of the data's head (WIRE_INFO_EXPORT …); WIRE_KINDS: none */
+    WireKind inner; /* layout of the data's head (WIRE_INFO_EXPORT …); WIRE_KINDS: none */
     uint64_t inner_value[WIRE_MAX_FIELDS];
-    GByteArray *data;        /* behind the header: an option's data, a payload; cut at a bound */
-    uint64_t data_length;    /* what there was on the wire */
-    bool answers;            /* a transmission reply: REQUEST holds what it answers */
+    GByteArray *data;     /* behind the header: an option's data, a payload; cut at a bound */
+    uint64_t data_length; /* what there was on the wire */
+    bool answers;         /* a transmission reply: REQUEST holds what it answers */
     SessionRequest request;
-    uint64_t position;       /* of its first byte in this side's stream */
-    bool hello;              /* a greeting: the header was WIRE_GREETING, INNER is OLDSTYLE or NEWSTYLE */
+    uint64_t position; /* of its first byte in this side's stream */
+    bool hello;        /* a greeting: the header was WIRE_GREETING, INNER is OLDSTYLE or NEWSTYLE */
 } SessionMessage;
 void session_message_free(SessionMessage *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SessionMessage, session_message_free)
@@ -142,9 +142,11 @@ const SessionFacts *session_facts(const Session *session);
 /* Bytes that FROM sent and that make no whole message yet. */
 size_t session_pending(const Session *session, Side from);
 
-/* Names of all rules, for coverage: how many there are, and how often each judged a message. */
+/* Names of all rules, for coverage: how many there are, how often each judged a message, and how often it
+ * found a breach. */
 size_t session_rule_count(void);
 const char *session_rule_name(size_t rule);
 uint64_t session_rule_uses(const Session *session, size_t rule);
+uint64_t session_rule_breaches(const Session *session, size_t rule);
 
 #endif
