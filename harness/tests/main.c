@@ -11,6 +11,7 @@
     SUITE(scenario)                                                                                \
     SUITE(scenario_error)                                                                          \
     SUITE(selection)                                                                               \
+    SUITE(session_rules)                                                                           \
     SUITE(target)                                                                                  \
     SUITE(wire)
 

@@ -1,0 +1,443 @@
+/* Every rule of the session: a conversation that breaks it, which blames just the right requirement, and its
+ * nearest neighbour, which breaks nothing. */
+#include <CUnit/CUnit.h>
+#include <string.h>
+
+#include "talk.h"
+
+void session_rules_tests(void);
+
+typedef struct {
+    const char *broken; /* ids joined by blanks, most often one */
+    const char *bad;
+    const char *good;
+} Row;
+
+#define UNFIXED "S greeting + newstyle flags=0; C client-flags;"
+#define WITH_ZEROES                                                                                \
+    "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags flags=FIXED_NEWSTYLE;"
+#define OPT_LIST "C option option=LIST;"
+#define SERVER(length, text) "S reply option=LIST type=SERVER + server name-length=" length text ";"
+#define EXPORT_NAME "C option option=EXPORT_NAME + text disk;"
+#define GO_INFO(rest) "S reply option=GO type=INFO + " rest ";"
+#define GO HELLO ASK("GO", "")
+#define GO_SIZES HELLO ASK("GO", " BLOCK_SIZE")
+#define CONTEXTS "C option option=LIST_META_CONTEXT + hex 0000000000000000;"
+
+static const Row greeting_rows[] = {
+    {"handshake.newstyle.greeting", "S greeting magic=7;", GREETING},
+    {"handshake.newstyle.greeting", "S greeting passwd=7;", GREETING},
+    {"handshake.newstyle.greeting", GREETING "S hex 00;", HELLO},
+    {"handshake.flags.undefined", "S greeting + newstyle flags=4;",
+     "S greeting + newstyle flags=3;"},
+    {"handshake.flags.none-in-oldstyle", OLDSTYLE("HAS_FLAGS|0x10000"), OLDSTYLE("HAS_FLAGS")},
+    {"handshake.oldstyle.reserved-zero",
+     "S greeting magic=0x00420281861253 + oldstyle flags=HAS_FLAGS + fill 123 0 + hex 01;",
+     OLDSTYLE("HAS_FLAGS")},
+    {"handshake.oldstyle.greeting",
+     "S greeting magic=0x00420281861253 + oldstyle flags=HAS_FLAGS + fill 123 0; S close;",
+     OLDSTYLE("HAS_FLAGS") "S close;"},
+    {"handshake.oldstyle.greeting", OLDSTYLE("HAS_FLAGS") "S fill 16 1;",
+     OLDSTYLE("HAS_FLAGS") READ("1") DATA("1")},
+    {"transmission.flags.has-flags", OLDSTYLE("SEND_TRIM"), OLDSTYLE("HAS_FLAGS|0xe000")},
+    {"transmission.flags.has-flags", HELLO EXPORT_NAME "S export size=512 flags=SEND_TRIM;",
+     HELLO EXPORT_NAME "S export size=512 flags=HAS_FLAGS;"},
+    {"transmission.flags.has-flags", GO EXPORT("GO", "512", "0"),
+     GO EXPORT("GO", "512", "HAS_FLAGS")},
+    {"transmission.flags.df-needs-structured", OLDSTYLE("HAS_FLAGS|SEND_DF"),
+     OLDSTYLE("HAS_FLAGS")},
+    {"transmission.flags.df-needs-structured",
+     HELLO EXPORT_NAME "S export size=512 flags=HAS_FLAGS|SEND_DF;",
+     HELLO STRUCTURED EXPORT_NAME "S export size=512 flags=HAS_FLAGS|SEND_DF;"},
+    {"transmission.flags.df-needs-structured", GO EXPORT("GO", "512", "HAS_FLAGS|SEND_DF"),
+     HELLO STRUCTURED ENTER("HAS_FLAGS|SEND_DF")},
+    {"transmission.flags.df-needs-structured",
+     HELLO STRUCTURED "C option option=STARTTLS;" ACK("STARTTLS") ENTER("HAS_FLAGS|SEND_DF"),
+     HELLO "C option option=EXTENDED_HEADERS;" ACK("EXTENDED_HEADERS") ENTER("HAS_FLAGS|SEND_DF")},
+    {"transmission.flags.fast-zero-needs-write-zeroes", OLDSTYLE("HAS_FLAGS|SEND_FAST_ZERO"),
+     OLDSTYLE("HAS_FLAGS|SEND_FAST_ZERO|SEND_WRITE_ZEROES")},
+    {"transmission.flags.fast-zero-needs-write-zeroes",
+     HELLO EXPORT_NAME "S export size=512 flags=HAS_FLAGS|SEND_FAST_ZERO;",
+     HELLO EXPORT_NAME "S export size=512 flags=HAS_FLAGS|SEND_FAST_ZERO|SEND_WRITE_ZEROES;"},
+    {"transmission.flags.fast-zero-needs-write-zeroes",
+     GO EXPORT("GO", "512", "HAS_FLAGS|SEND_FAST_ZERO"),
+     GO EXPORT("GO", "512", "HAS_FLAGS|SEND_FAST_ZERO|SEND_WRITE_ZEROES")},
+    {"handshake.export-name.zeroes",
+     WITH_ZEROES EXPORT_NAME "S export flags=HAS_FLAGS + fill 123 0 + hex 01;",
+     WITH_ZEROES EXPORT_NAME "S export flags=HAS_FLAGS + fill 124 0;"},
+    {"handshake.export-name.no-zeroes", HELLO EXPORT_NAME "S export flags=HAS_FLAGS + fill 124 0;",
+     HELLO EXPORT_NAME "S export flags=HAS_FLAGS size=512;" READ("1") DATA("1")},
+    {"handshake.opt-go.no-padding", OPEN "S fill 124 0;", OPEN READ("1") DATA("1")},
+};
+
+static const Row reply_rows[] = {
+    {"handshake.reply.magic", HELLO OPT_LIST "S reply magic=7 option=LIST type=ACK;",
+     HELLO OPT_LIST ACK("LIST")},
+    {"handshake.reply.unasked", HELLO ACK("LIST"), HELLO OPT_LIST ACK("LIST")},
+    {"handshake.reply.unasked", HELLO OPT_LIST ACK("LIST") ACK("LIST"),
+     HELLO OPT_LIST ERROR("LIST", "ERR_POLICY") OPT_LIST ACK("LIST")},
+    {"handshake.export-name.unknown", HELLO EXPORT_NAME ERROR("EXPORT_NAME", "ERR_UNKNOWN"),
+     HELLO EXPORT_NAME "S close;"},
+    {"handshake.export-name.unknown",
+     WITH_ZEROES EXPORT_NAME "S reply option=EXPORT_NAME type=ERR_POLICY + text no;",
+     WITH_ZEROES EXPORT_NAME "S export size=0x3e889045565a9 flags=HAS_FLAGS + fill 124 0;"},
+    {"handshake.option.only-export-name-unfixed handshake.flags.fixed-newstyle",
+     UNFIXED OPT_LIST ACK("LIST"), UNFIXED EXPORT_NAME "S export flags=HAS_FLAGS + fill 124 0;"},
+    {"handshake.reply.option-echo", HELLO OPT_LIST ACK("GO"), HELLO OPT_LIST ACK("LIST")},
+    {"handshake.reply.option-echo", GO ACK("INFO"), GO ERROR("GO", "ERR_PLATFORM")},
+    {"handshake.reply.type", HELLO OPT_LIST "S reply option=LIST type=INFO + info info=9;",
+     GO GO_INFO("info info=9")},
+    {"handshake.reply.type", HELLO OPT_LIST "S reply option=LIST type=77;",
+     HELLO OPT_LIST "S reply option=LIST type=0x80001234;"},
+    {"handshake.reply.type", HELLO "C option option=ABORT;" ERROR("ABORT", "SERVER + server"),
+     HELLO "C option option=ABORT;" ERROR("ABORT", "ERR_TLS_REQD")},
+    {"handshake.reply.type", GO ERROR("GO", "META_CONTEXT + meta-context id=1"),
+     HELLO CONTEXTS ERROR("LIST_META_CONTEXT",
+                          "META_CONTEXT + meta-context id=1") "S reply option=9 type=ACK;"},
+    {"handshake.reply.type", HELLO "C option option=STARTTLS;" ERROR("STARTTLS", "77"),
+     HELLO "C option option=0x4321;" ERROR("0x4321", "77")},
+    {"handshake.reply.ack-empty", HELLO OPT_LIST "S reply option=LIST type=ACK + hex 00;",
+     HELLO OPT_LIST ACK("LIST")},
+    {"handshake.rep-server.layout", HELLO OPT_LIST "S reply option=LIST type=SERVER + hex 000000;",
+     HELLO OPT_LIST SERVER("0", "")},
+    {"handshake.rep-server.name-length", HELLO OPT_LIST SERVER("5", " + text disk"),
+     HELLO OPT_LIST SERVER("4", " + text disk")},
+    {"handshake.info.layout", GO GO_INFO("hex 00"), GO GO_INFO("hex 0001")},
+    {"handshake.info.export-length", GO GO_INFO("info-export info=EXPORT flags=HAS_FLAGS + hex 00"),
+     GO EXPORT("GO", "512", "HAS_FLAGS")},
+    {"handshake.info.export-length", GO GO_INFO("info info=EXPORT + hex 00") ACK("GO"),
+     GO EXPORT("GO", "512", "HAS_FLAGS") ACK("GO")},
+    {"handshake.info.block-size-length",
+     GO SIZES("GO", "minimum=1 preferred=512 maximum=4096 + hex 00"),
+     GO SIZES("GO", "minimum=1 preferred=512 maximum=4096")},
+    {"handshake.info.once",
+     GO GO_INFO("info info=NAME + text a") GO_INFO("info info=NAME + text b"),
+     GO GO_INFO("info info=NAME + text a") GO_INFO("info info=DESCRIPTION + text a")},
+    {"handshake.opt-info.export", GO GO_INFO("info info=NAME + text disk") ACK("GO"),
+     GO EXPORT("GO", "512", "HAS_FLAGS") ACK("GO")},
+    {"handshake.opt-info.unknown-without-info",
+     GO GO_INFO("info info=NAME + text a") ERROR("GO", "ERR_UNKNOWN"),
+     GO GO_INFO("info info=NAME + text a") ERROR("GO", "ERR_SHUTDOWN")},
+    {"handshake.opt-info.block-size-reqd-asked",
+     GO_SIZES SIZES("GO", "minimum=1 preferred=512 maximum=4096")
+         ERROR("GO", "ERR_BLOCK_SIZE_REQD"),
+     GO SIZES("GO", "minimum=1 preferred=512 maximum=4096") ERROR("GO", "ERR_BLOCK_SIZE_REQD")},
+    {"handshake.opt-info.block-size-reqd-sends-sizes", GO ERROR("GO", "ERR_BLOCK_SIZE_REQD"),
+     GO ERROR("GO", "ERR_POLICY")},
+    {"handshake.opt-go.same-as-info",
+     HELLO ASK("INFO", "") EXPORT("INFO", "512", "HAS_FLAGS") ACK("INFO") ASK("GO", "")
+         EXPORT("GO", "1024", "HAS_FLAGS") ACK("GO"),
+     HELLO ASK("INFO", "") EXPORT("INFO", "512", "HAS_FLAGS") ACK("INFO") ASK("GO", " NAME")
+         EXPORT("GO", "1024", "HAS_FLAGS") ACK("GO")},
+    {"handshake.opt-go.same-as-info",
+     HELLO ASK("INFO", "") "S reply option=INFO type=INFO + info info=NAME + text a;" EXPORT(
+         "INFO", "512", "HAS_FLAGS") ACK("INFO") ASK("GO", "") EXPORT("GO", "512", "HAS_FLAGS")
+         ACK("GO"),
+     HELLO ASK("INFO", "") "S reply option=INFO type=INFO + info info=NAME + text a;" EXPORT(
+         "INFO", "512", "HAS_FLAGS") ACK("INFO") ASK("GO", "") EXPORT("GO", "512", "HAS_FLAGS")
+         GO_INFO("info info=NAME + text a") ACK("GO")},
+};
+
+static const Row size_rows[] = {
+    {"size.minimum-power-of-2", GO SIZES("GO", "minimum=0 preferred=512 maximum=4096"),
+     GO SIZES("GO", "minimum=1 preferred=512 maximum=4096")},
+    {"size.minimum-power-of-2", GO SIZES("GO", "minimum=3 preferred=512 maximum=4096"),
+     GO SIZES("GO", "minimum=2 preferred=512 maximum=4096")},
+    {"size.minimum-max-65536", GO SIZES("GO", "minimum=131072 preferred=4096 maximum=4096"),
+     GO SIZES("GO", "minimum=65536 preferred=65536 maximum=65536")},
+    {"size.preferred-power-of-2", GO SIZES("GO", "minimum=1 preferred=4095 maximum=4096"),
+     GO SIZES("GO", "minimum=1 preferred=4096 maximum=4097")},
+    {"size.preferred-power-of-2", GO SIZES("GO", "minimum=1 preferred=0 maximum=4096"),
+     GO SIZES("GO", "minimum=1 preferred=0x80000000 maximum=0xffffffff")},
+    {"size.preferred-at-least", GO SIZES("GO", "minimum=1 preferred=256 maximum=4096"),
+     GO SIZES("GO", "minimum=1 preferred=512 maximum=4096")},
+    {"size.preferred-at-least", GO SIZES("GO", "minimum=4096 preferred=512 maximum=4096"),
+     GO SIZES("GO", "minimum=4096 preferred=4096 maximum=4096")},
+    {"size.maximum-at-least-preferred", GO SIZES("GO", "minimum=1 preferred=4096 maximum=4095"),
+     GO SIZES("GO", "minimum=1 preferred=4096 maximum=4096")},
+    {"size.export-multiple-of-minimum",
+     GO SIZES("GO", "minimum=512 preferred=512 maximum=4096") EXPORT("GO", "1000", "HAS_FLAGS")
+         ACK("GO"),
+     GO SIZES("GO", "minimum=512 preferred=512 maximum=4096") EXPORT("GO", "1024", "HAS_FLAGS")
+         ACK("GO")},
+    {"size.maximum-at-least-1m",
+     GO SIZES("GO", "minimum=1 preferred=512 maximum=65536") EXPORT("GO", "1048576", "HAS_FLAGS")
+         ACK("GO"),
+     GO SIZES("GO", "minimum=1 preferred=512 maximum=512") EXPORT("GO", "1048575", "HAS_FLAGS")
+         ACK("GO")},
+};
+
+static const Row string_rows[] = {
+    {"string.max-256", HELLO OPT_LIST SERVER("257", " + fill 257 97"),
+     HELLO OPT_LIST SERVER("256", " + fill 256 97")},
+    {"string.max-4096", HELLO OPT_LIST SERVER("0", " + fill 4097 97"),
+     HELLO OPT_LIST SERVER("256", " + fill 512 97")},
+    {"string.max-4096", HELLO OPT_LIST "S reply option=LIST type=ERR_POLICY + fill 300000 97;",
+     HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + text sorry")},
+    {"string.no-nul", HELLO OPT_LIST SERVER("2", " + hex 6100"),
+     HELLO OPT_LIST SERVER("2", " + hex 6161")},
+    {"string.no-nul", GO GO_INFO("info info=DESCRIPTION + hex 6100"),
+     GO GO_INFO("info info=77 + hex 6100")},
+    {"string.utf-8", HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + hex eda080"), /* a surrogate */
+     HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + hex ed9fbf")},
+    {"string.utf-8", GO GO_INFO("info info=NAME + hex c0af"),
+     GO GO_INFO("info info=NAME + hex 2f")},
+    {"handshake.rep-meta-context.utf-8",
+     HELLO CONTEXTS ERROR("LIST_META_CONTEXT", "META_CONTEXT + meta-context id=1 + hex ff"),
+     HELLO CONTEXTS ERROR("LIST_META_CONTEXT",
+                          "META_CONTEXT + meta-context id=0xff + text base:x")},
+    {"string.max-256", HELLO "C option option=EXPORT_NAME + fill 257 97;",
+     HELLO "C option option=EXPORT_NAME + fill 256 97;"},
+    {"string.max-4096", HELLO "C option option=EXPORT_NAME + fill 4097 97;",
+     HELLO "C option option=0x1234 + fill 4097 97;"},
+    {"string.no-nul", HELLO "C option option=INFO + hex 0000000100 + hex 0000;",
+     HELLO "C option option=INFO + hex 0000000161 + hex 0000;"},
+    {"string.utf-8", HELLO "C option option=EXPORT_NAME + hex ff;",
+     HELLO "C option option=EXPORT_NAME + hex c3a4;"},
+};
+
+static const Row transmission_rows[] = {
+    {"transmission.read.error-no-payload", OPEN READ("1") FAILS("1", "EIO") "S fill 512 9;",
+     OPEN READ("1") FAILS("1", "EIO") READ("2") DATA("2")},
+    {"transmission.reply.magic", OPEN FLUSH("1") "S fill 16 1;", OPEN FLUSH("1") DONE("1")},
+    {"transmission.reply.unasked", OPEN FLUSH("1") DONE("1") "S fill 16 1;",
+     OPEN FLUSH("1") DONE("1") "S close;"},
+    {"transmission.reply.simple-only", OPEN FLUSH("1") "S chunk flags=DONE cookie=1;",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk flags=DONE cookie=1;"},
+    {"transmission.disc.no-reply", OPEN DISC("9") FAILS("9", "EINVAL"),
+     OPEN FLUSH("8") DISC("9") DONE("8") "S close;"},
+    {"transmission.disc.no-reply", OPEN FLUSH("9") DONE("9") DISC("9") FAILS("9", "EINVAL"),
+     OPEN FLUSH("9") DONE("9") DISC("9") "S close;"},
+    {"transmission.disc.no-reply",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) DISC("9") "S chunk flags=DONE cookie=9;",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("8") DISC("9") "S chunk flags=DONE cookie=8;"},
+    {"transmission.reply.once", OPEN FLUSH("1") DONE("1") DONE("1"),
+     OPEN FLUSH("1") DONE("1") FLUSH("1") DONE("1")},
+    {"transmission.reply.once", OPEN READ("1") DATA("1") READ("2") DATA("1"),
+     OPEN READ("1") DATA("1") READ("2") DATA("2")},
+    {"transmission.reply.once",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk flags=DONE cookie=1; S chunk cookie=1;",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk cookie=1; S chunk flags=DONE cookie=1;"},
+    {"transmission.reply.unasked", OPEN DONE("1"), OPEN FLUSH("1") DONE("1")},
+    {"transmission.reply.unasked", HELLO STRUCTURED ENTER(ALL_FLAGS) "S chunk cookie=1;",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk cookie=1;"},
+    {"transmission.reply.cookie", OPEN FLUSH("1") DONE("0x0100000000000000"),
+     OPEN FLUSH("1") DONE("1")},
+    {"transmission.reply.cookie", OPEN READ("1") DATA("7"),
+     OPEN READ("7") READ("1") DATA("1") DATA("7")},
+    {"transmission.reply.cookie", HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk cookie=2;",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") DONE("1")},
+    {"transmission.read.structured-when-negotiated",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) READ("1") FAILS("1", "EINVAL"),
+     HELLO STRUCTURED ENTER(ALL_FLAGS) WRITE("1") FAILS("1", "EINVAL")},
+    {"transmission.block-status.req-one",
+     HELLO STRUCTURED
+     "C option option=SET_META_CONTEXT + hex 0000000000000000;"
+     "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=1 + text a:b;" ACK(
+         "SET_META_CONTEXT")
+         ENTER(ALL_FLAGS) "C request type=BLOCK_STATUS flags=REQ_ONE length=512 cookie=1;"
+                          "S chunk type=BLOCK_STATUS cookie=1 + fill 20 1;",
+     HELLO STRUCTURED
+     "C option option=SET_META_CONTEXT + hex 0000000000000000;"
+     "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=1 + text a:b;" ACK(
+         "SET_META_CONTEXT")
+         ENTER(ALL_FLAGS) "C request type=BLOCK_STATUS flags=REQ_ONE length=512 cookie=1;"
+                          "S chunk type=BLOCK_STATUS cookie=1 + fill 12 1;"},
+};
+
+#define ZEROES(flags) "C request type=WRITE_ZEROES flags=" flags " length=512 cookie=1;"
+#define NO_FAST "HAS_FLAGS|SEND_WRITE_ZEROES"
+
+static const Row error_rows[] = {
+    {"error.defined-value", OPEN FLUSH("1") FAILS("1", "30"),
+     OPEN FLUSH("1") FAILS("1", "ESHUTDOWN")},
+    {"error.enomem", OPEN READ("1") FAILS("1", "ENOMEM"), OPEN READ("1") FAILS("1", "EIO")},
+    {"error.enotsup", OPEN FLUSH("1") FAILS("1", "ENOTSUP"),
+     OPEN ZEROES("FAST_ZERO") FAILS("1", "ENOTSUP")},
+    {"transmission.write-zeroes.enotsup-without-fast", OPEN ZEROES("0") FAILS("1", "ENOTSUP"),
+     OPEN ZEROES("FAST_ZERO|NO_HOLE|FUA") FAILS("1", "ENOTSUP")},
+    {"transmission.write-zeroes.enotsup-unadvertised",
+     HELLO ENTER(NO_FAST) ZEROES("0") FAILS("1", "ENOTSUP"),
+     HELLO ENTER(NO_FAST) ZEROES("0") FAILS("1", "EINVAL")},
+    {"transmission.write-zeroes.fast-eoverflow", OPEN ZEROES("FAST_ZERO") FAILS("1", "EOVERFLOW"),
+     OPEN ZEROES("FAST_ZERO") DONE("1")},
+    {"error.eoverflow", OPEN READ("1") FAILS("1", "EOVERFLOW"),
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") DONE("1")},
+    {"error.eoverflow", OPEN ZEROES("0") FAILS("1", "EOVERFLOW"),
+     HELLO ASK("GO", "") EXPORT("GO", "0x80000000", ALL_FLAGS)
+         ACK("GO") "C request type=TRIM length=0x40000000 cookie=1;" FAILS("1", "EOVERFLOW")},
+    {"error.eoverflow", OPEN WRITE("1") FAILS("1", "EOVERFLOW"),
+     OPEN WRITE("1") FAILS("1", "ENOSPC")},
+};
+
+#define SIZED(sizes) GO_SIZES EXPORT("GO", "1048576", ALL_FLAGS) SIZES("GO", sizes) ACK("GO")
+#define BLOCKS SIZED("minimum=512 preferred=4096 maximum=1048576")
+#define LARGE                                                                                      \
+    GO_SIZES EXPORT("GO", "0x800000000", ALL_FLAGS)                                                \
+        SIZES("GO", "minimum=512 preferred=4096 maximum=1048576") ACK("GO")
+
+static const Row client_rows[] = {
+    {"handshake.client-flags.undefined", GREETING "C client-flags flags=4;",
+     GREETING "C client-flags flags=3;"},
+    {"handshake.client-flags.no-zeroes-unoffered",
+     "S greeting + newstyle flags=1; C client-flags flags=3;",
+     "S greeting + newstyle flags=1; C client-flags flags=1;"},
+    {"handshake.option.magic", HELLO "C option magic=7 option=LIST;", HELLO OPT_LIST},
+    {"handshake.option.one-at-a-time", HELLO OPT_LIST OPT_LIST,
+     HELLO OPT_LIST ACK("LIST") OPT_LIST},
+    {"handshake.option.only-export-name-unfixed", UNFIXED OPT_LIST, UNFIXED EXPORT_NAME},
+    {"handshake.opt-list.client-no-data", HELLO "C option option=LIST + hex 00;", HELLO OPT_LIST},
+    {"handshake.opt-structured-reply.client-no-data",
+     HELLO "C option option=STRUCTURED_REPLY + hex 00;", HELLO "C option option=STRUCTURED_REPLY;"},
+    {"handshake.opt-starttls.client-no-data", HELLO "C option option=STARTTLS + hex 00;",
+     HELLO "C option option=ABORT + hex 00;"},
+    {"handshake.opt-info.name-length", HELLO "C option option=INFO + hex 0000000261 + hex 0000;",
+     HELLO "C option option=INFO + hex 0000000161 + hex 0000;"},
+    {"handshake.opt-info.name-length", HELLO "C option option=GO + hex 0000000000;",
+     HELLO "C option option=GO + hex 000000000000;"},
+    {"handshake.opt-info.name-length", HELLO "C option option=GO + hex ffffffff0000;",
+     HELLO ASK("GO", "")},
+    {"handshake.opt-info.layout", HELLO "C option option=GO + hex 000000000001;",
+     HELLO ASK("GO", " NAME")},
+    {"handshake.opt-info.layout", HELLO "C option option=GO + hex 00000000000000;",
+     HELLO ASK("GO", "")},
+    {"handshake.opt-info.duplicate-requests", HELLO ASK("INFO", " NAME NAME"),
+     HELLO ASK("INFO", " NAME BLOCK_SIZE 0xffff EXPORT")},
+    {"handshake.opt-go.no-options-after", OPEN OPT_LIST "C fill 12 0;", OPEN FLUSH("1")},
+    {"transmission.request.magic", OPEN "C request magic=7;", OPEN FLUSH("1")},
+    {"transmission.request.magic",
+     HELLO EXPORT_NAME "S export flags=HAS_FLAGS;" OPT_LIST "C fill 12 0;",
+     HELLO EXPORT_NAME "S export flags=HAS_FLAGS size=512;" READ("1")},
+    {"transmission.disc.client-last", OPEN DISC("1") "C hex 00;", OPEN DISC("1") "C close;"},
+    {"transmission.request.undefined-command", OPEN "C request type=99;",
+     HELLO ENTER("HAS_FLAGS") "C request type=CACHE length=512;"},
+    {"transmission.request.cookie-distinct", OPEN READ("1") READ("1"),
+     OPEN READ("1") DATA("1") READ("1")},
+    {"transmission.command-flags.undefined", OPEN "C request type=READ flags=NO_HOLE length=512;",
+     OPEN "C request type=READ flags=FUA length=512;"},
+    {"transmission.command-flags.undefined",
+     OPEN "C request type=WRITE_ZEROES flags=0x8000 length=512;",
+     OPEN ZEROES("FUA|NO_HOLE|FAST_ZERO")},
+    {"transmission.command-flags.df-unadvertised", OPEN "C request type=READ flags=DF length=512;",
+     HELLO STRUCTURED ENTER("HAS_FLAGS|SEND_DF") "C request type=READ flags=DF length=512;"},
+    {"transmission.command-flags.fast-zero-unadvertised", HELLO ENTER(NO_FAST) ZEROES("FAST_ZERO"),
+     HELLO ENTER(NO_FAST) ZEROES("NO_HOLE")},
+    {"transmission.flush.unadvertised", HELLO ENTER("HAS_FLAGS") FLUSH("1"), OPEN FLUSH("1")},
+    {"transmission.trim.unadvertised", HELLO ENTER("HAS_FLAGS") "C request type=TRIM length=512;",
+     OPEN "C request type=TRIM length=512;"},
+    {"transmission.write-zeroes.unadvertised", HELLO ENTER("HAS_FLAGS") ZEROES("0"),
+     OPEN ZEROES("0")},
+    {"transmission.flags.unexposed-feature",
+     HELLO ENTER("HAS_FLAGS") "C request type=READ flags=FUA length=512;",
+     OPEN "C request type=READ flags=FUA length=512;"},
+    {"transmission.flags.unexposed-feature", OPEN "C request type=RESIZE;",
+     HELLO ENTER("HAS_FLAGS|SEND_RESIZE") "C request type=RESIZE;"},
+    {"transmission.flags.unexposed-feature",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) "C request type=BLOCK_STATUS;", OPEN "C request type=READ;"},
+    {"transmission.flush.client-zero", OPEN "C request type=FLUSH length=1;", OPEN FLUSH("1")},
+    {"transmission.disc.client-zero", OPEN "C request type=DISC offset=1;", OPEN DISC("1")},
+    {"size.client-within-export", OPEN "C request type=READ offset=1048576 length=1;",
+     OPEN "C request type=READ offset=1048575 length=1;"},
+    {"size.client-within-export", OPEN "C request type=TRIM offset=0xffffffffffffffff length=2;",
+     OPEN "C request type=TRIM offset=1048576 length=0;"},
+    {"size.client-aligned", BLOCKS "C request type=READ offset=1 length=512;",
+     BLOCKS "C request type=READ offset=512 length=512;"},
+    {"size.client-aligned", BLOCKS "C request type=READ length=511;",
+     SIZED("minimum=1 preferred=512 maximum=1048576") "C request type=READ length=511;"},
+    {"size.client-payload", LARGE "C request type=WRITE length=1049088;",
+     LARGE "C request type=WRITE_ZEROES length=1049088;"},
+    {"size.client-payload", LARGE "C request type=READ length=1049088;",
+     LARGE "C request type=READ length=1048576;"},
+};
+
+static const struct {
+    const Row *rows;
+    size_t count;
+} tables[] = {
+    {greeting_rows, G_N_ELEMENTS(greeting_rows)},
+    {reply_rows, G_N_ELEMENTS(reply_rows)},
+    {size_rows, G_N_ELEMENTS(size_rows)},
+    {string_rows, G_N_ELEMENTS(string_rows)},
+    {transmission_rows, G_N_ELEMENTS(transmission_rows)},
+    {error_rows, G_N_ELEMENTS(error_rows)},
+    {client_rows, G_N_ELEMENTS(client_rows)},
+};
+
+/* How often each rule judged, and found a breach, over all rows. */
+typedef struct {
+    uint64_t *judged, *blamed;
+} Counts;
+
+static void count_rules(Counts *counts, const Session *session)
+{
+    for (size_t i = 0; i < session_rule_count(); i++) {
+        counts->judged[i] += session_rule_uses(session, i);
+        counts->blamed[i] += session_rule_breaches(session, i);
+    }
+}
+
+/* Only a MUST or a layout taints, and only who broke it. */
+static void right_side_is_tainted(const Talk *talk, const char *ids)
+{
+    g_auto(GStrv) words = g_strsplit(ids, " ", -1);
+    bool tainted[2] = {false, false};
+
+    for (size_t i = 0; words[i] != NULL; i++) {
+        const Requirement *requirement = requirement_find(words[i]);
+        g_autofree char *by_client = g_strdup_printf("C %s: ", words[i]);
+        Side by = strstr(talk->findings->str, by_client) != NULL ? SIDE_CLIENT : SIDE_SERVER;
+        if (requirement_breach(requirement) == BREACH_VIOLATION)
+            tainted[by] = true;
+        CU_ASSERT(requirement->role !=
+                  (by == SIDE_CLIENT ? REQUIREMENT_SERVER : REQUIREMENT_CLIENT));
+    }
+    CU_ASSERT_EQUAL(session_tainted(talk->session, SIDE_CLIENT), tainted[SIDE_CLIENT]);
+    CU_ASSERT_EQUAL(session_tainted(talk->session, SIDE_SERVER), tainted[SIDE_SERVER]);
+}
+
+static void try(Counts *counts, const char *script, const char *broken, Split split)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, split);
+
+    talk_say(talk, script);
+    if (!g_str_equal(talk->broken->str, broken))
+        g_printerr("\n  in: %s\n%s%s", script, talk->messages->str, talk->findings->str);
+    talk_broken(talk, broken);
+    right_side_is_tainted(talk, broken);
+    count_rules(counts, talk->session);
+}
+
+static void try_rows(Counts *counts, const Row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        try(counts, rows[i].bad, rows[i].broken, SPLIT_WHOLE);
+        try(counts, rows[i].bad, rows[i].broken, SPLIT_BYTES);
+        try(counts, rows[i].good, "", SPLIT_WHOLE);
+        try(counts, rows[i].good, "", SPLIT_BYTES);
+    }
+}
+
+static void each_rule_blames_the_right_requirement_and_is_silent_on_what_is_right(void)
+{
+    g_autofree uint64_t *judged = g_new0(uint64_t, session_rule_count());
+    g_autofree uint64_t *blamed = g_new0(uint64_t, session_rule_count());
+    Counts counts = {judged, blamed};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
+        try_rows(&counts, tables[i].rows, tables[i].count);
+    for (size_t i = 0; i < session_rule_count(); i++) {
+        if (blamed[i] == 0 || judged[i] == blamed[i])
+            g_printerr("\n  rule %s judged %u times, and %u of them blamed", session_rule_name(i),
+                       (unsigned)judged[i], (unsigned)blamed[i]);
+        CU_ASSERT(blamed[i] > 0);
+        CU_ASSERT(judged[i] > blamed[i]);
+    }
+}
+
+void session_rules_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("session's rules", NULL, NULL);
+
+    CU_add_test(suite, "each rule blames the right requirement and is silent on what is right",
+                each_rule_blames_the_right_requirement_and_is_silent_on_what_is_right);
+}
