@@ -31,7 +31,8 @@ static const struct {
 } tables[] = {{play_setup_verbs, &play_setup_verb_count},
               {play_send_verbs, &play_send_verb_count},
               {play_expect_verbs, &play_expect_verb_count},
-              {play_request_verbs, &play_request_verb_count}};
+              {play_request_verbs, &play_request_verb_count},
+              {play_engine_verbs, &play_engine_verb_count}};
 
 const Verb *play_verb(ActorKind actor, const char *name)
 {

@@ -102,6 +102,7 @@ void play_connection_send(Connection *connection, const void *bytes, size_t size
     session_feed(connection->session, SIDE_CLIENT, bytes, size);
     collect(connection);
     connection->last_progress_us = g_get_monotonic_time();
+    connection->last_arrival_us = connection->widest_gap_us = 0;
     play_connection_move(connection);
 }
 
@@ -161,6 +162,16 @@ static void peer_closed(Connection *connection)
     play_connection_note(connection, "S", "close");
 }
 
+static void note_arrival(Connection *connection)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (connection->last_arrival_us > 0)
+        connection->widest_gap_us = MAX(connection->widest_gap_us, now - connection->last_arrival_us);
+    connection->last_arrival_us = now;
+    connection->last_progress_us = now;
+}
+
 /* True if there may be more at once. */
 static bool move_in(Connection *connection)
 {
@@ -171,8 +182,7 @@ static bool move_in(Connection *connection)
         return false;
     switch (transport_read(connection->transport, buffer, sizeof buffer, &done)) {
     case TRANSPORT_DONE:
-        connection->last_progress_us = g_get_monotonic_time();
-        connection->received += done;
+        note_arrival(connection);
         session_feed(connection->session, SIDE_SERVER, buffer, done);
         collect(connection);
         return done == sizeof buffer;

@@ -75,9 +75,10 @@ const Verb *play_verb(ActorKind actor, const char *name);
 ActorKind play_actor(const Statement *line);
 
 /* The verb tables of each file. */
-extern const Verb play_send_verbs[], play_expect_verbs[], play_setup_verbs[], play_request_verbs[];
+extern const Verb play_send_verbs[], play_expect_verbs[], play_setup_verbs[], play_request_verbs[],
+    play_engine_verbs[];
 extern const size_t play_send_verb_count, play_expect_verb_count, play_setup_verb_count,
-    play_request_verb_count;
+    play_request_verb_count, play_engine_verb_count;
 
 /* ---- Players ---------------------------------------------------------------------------------- */
 
@@ -166,6 +167,9 @@ void player_collect(Player *player);
 /* The way into transmission, as `open` goes it. False if the case is over. */
 bool player_negotiate(Player *player, Connection *connection);
 bool player_enter(Player *player, Connection *connection, GBytes *export_name);
+
+/* The name that LINE gives by `export`, else the run's. The caller owns it. */
+GBytes *player_export(Player *player, const Statement *line);
 
 /* Leaves as a client should: DISC or ABORT, without waiting. */
 void player_leave(Connection *connection);

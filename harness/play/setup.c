@@ -171,7 +171,7 @@ bool player_enter(Player *player, Connection *connection, GBytes *name)
     return done;
 }
 
-static GBytes *wanted_export(Player *player, const Statement *line)
+GBytes *player_export(Player *player, const Statement *line)
 {
     const Arg *arg = line_arg(line, "export");
 
@@ -212,7 +212,7 @@ static void play_open(Player *player, const Statement *line)
 
     if (connection == NULL || !player_negotiate(player, connection))
         return;
-    g_autoptr(GBytes) name = wanted_export(player, line);
+    g_autoptr(GBytes) name = player_export(player, line);
     if (!player_enter(player, connection, name))
         return;
     /* Flags and sizes can vary by connection and mode: what counts is what this one was told. */
@@ -232,7 +232,7 @@ static char *serve_once(Player *player, const Statement *line)
     player->over = player->blocked = player->skipped = false;
     Connection *connection = setup_connect(player, "again");
     if (connection != NULL && player_negotiate(player, connection)) {
-        g_autoptr(GBytes) name = wanted_export(player, line);
+        g_autoptr(GBytes) name = player_export(player, line);
         (void)player_enter(player, connection, name);
     }
     if (player->blocked)

@@ -78,14 +78,16 @@ static void tell_end(const Run *run)
 static PlayResult *play_with_resources(Run *run, const PlayCase *play_case, const PlayMode *mode)
 {
     bool one_writer = play_case->writes && !run->summary->target.concurrent_writes;
+    /* Where the probe could not enter there are no regions; the case will be blocked before it writes. */
+    bool lent = run_regions_fit(run->regions, play_case->region) && play_case->region > 0;
     uint64_t region = 0;
 
     if (one_writer)
         g_mutex_lock(&run->writer);
-    if (play_case->region > 0)
+    if (lent)
         region = run_regions_take(run->regions);
     PlayResult *result = play_run_case(play_case, mode, &run->summary->target, region);
-    if (play_case->region > 0)
+    if (lent)
         run_regions_give(run->regions, region);
     if (one_writer)
         g_mutex_unlock(&run->writer);

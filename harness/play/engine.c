@@ -1,0 +1,62 @@
+/* What needs repetition and measuring is no line of a notation but an engine with a name. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "play/player.h"
+
+/* ---- nodelay ---------------------------------------------------------------------------------- */
+
+/* A delayed acknowledgement takes 40 ms. An answer of which the rest stays away so long, time after time,
+ * waits for one: Nagle's algorithm is on. A busy machine can delay one answer so, but not all. */
+#define STALL_US (30 * 1000)
+
+/* Our side must not acknowledge early, as it does while a connection is young. */
+static void delay_acknowledgements(Connection *connection)
+{
+    int off = 0;
+
+    (void)setsockopt(transport_fd(connection->transport), IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+}
+
+/* One handshake. True if its answer to NBD_OPT_GO stalled midway. */
+static bool handshake_stalls(Player *player, const Statement *line)
+{
+    player->setup++;
+    Connection *connection = player_connect(player, "A");
+    player->setup--;
+    if (connection == NULL || !player_negotiate(player, connection))
+        return false;
+    delay_acknowledgements(connection);
+    g_autoptr(GBytes) name = player_export(player, line);
+    bool stalled = player_enter(player, connection, name) && connection->widest_gap_us >= STALL_US;
+    player_leave(connection);
+    return stalled;
+}
+
+static void play_nodelay(Player *player, const Statement *line)
+{
+    uint64_t tries = player_integer(player, line, "tries", NULL, 8);
+
+    for (uint64_t i = 0; i < tries && !player->over; i++)
+        if (!handshake_stalls(player, line))
+            return;
+    if (player->over || line->citations->len == 0)
+        return;
+    const Citation *citation = line->citations->pdata[0];
+    player_breach(player, requirement_find(citation->id), line,
+                  "the answer to NBD_OPT_GO comes in parts, and the later ones only after our delayed "
+                  "acknowledgement of the first: Nagle's algorithm is on",
+                  NULL, NULL);
+}
+
+static const Position none[] = {{0}};
+static const Field nodelay_fields[] = {{"tries", FIELD_INTEGER, NULL}, {"export", FIELD_BYTES, NULL}, {0}};
+
+const Verb play_engine_verbs[] = {
+    {.name = "nodelay", .actor = ACTOR_NONE, .positions = none, .fields = nodelay_fields,
+     .connects = true, .play = play_nodelay, .usage = "nodelay [tries=N] [export=S]",
+     .manual = "Goes through the handshake up to N times (8), delaying acknowledgements; the line fails if each "
+               "time a part of the answer to GO waits for one, as it does where Nagle's algorithm is on."},
+};
+const size_t play_engine_verb_count = G_N_ELEMENTS(play_engine_verbs);
