@@ -8,6 +8,7 @@ A peer file is an INI file with one section, [peer]:
   command   how it is started; {dir} is a private folder, {socket} a path in it, {port} a free TCP port
   prepare   shell commands to be run before, in {dir} (optional, several lines)
   config    the content of {dir}/config (optional)
+  pidfile   where a server that goes into the background writes its process id (optional)
   target    what nbdconform is to be told as --target
   args      its other arguments (optional)
 """
@@ -53,6 +54,7 @@ class Peer:
         self.command = shlex.split(self.fill(section["command"]))
         self.prepare = self.fill(section.get("prepare", ""))
         self.config = self.fill(section.get("config", ""))
+        self.pidfile = self.fill(section.get("pidfile", ""))
         self.target = self.fill(section["target"])
         self.args = shlex.split(self.fill(section.get("args", "")))
         self.folder = folder
@@ -76,26 +78,39 @@ class Peer:
                                             stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + READY_SECONDS
         while not accepts(self.target):
-            if self.process.poll() is not None:
+            if self.process.poll() not in (None, 0) or not (self.pidfile or self.alive()):
                 raise PeerError(f"{self.name} ended at once: {self.log.read_text(errors='replace')}")
             if time.monotonic() > deadline:
                 raise PeerError(f"{self.name} does not accept connections on {self.target}")
             time.sleep(0.02)
 
+    def pid(self) -> int:
+        """The server's process id; 0 if there is none (any more)."""
+        if self.process is None:
+            return 0
+        if not self.pidfile:
+            return self.process.pid if self.process.poll() is None else 0
+        try:
+            return int(pathlib.Path(self.pidfile).read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def alive(self) -> bool:
+        pid = self.pid()
+        return pid > 0 and pathlib.Path(f"/proc/{pid}").exists()
+
     def stop(self) -> None:
         if self.process is None:
             return
         # Its own process group: a forking server's children go with it, and nobody else's.
+        group = self.pid() or self.process.pid
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-            try:
-                self.process.wait(timeout=10)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+                os.killpg(group, number)
+            deadline = time.monotonic() + 10
+            while self.alive() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        self.process.wait()
 
 
 def free_port() -> int:

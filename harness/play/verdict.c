@@ -62,8 +62,7 @@ static void file(Player *player, Finding *finding)
         player->over = true;
 }
 
-/* "S: reply ABORT ACK length=0": the line, without its citations. */
-static char *expected_text(const Statement *line)
+static char *line_text(const Statement *line)
 {
     char *text = scenario_print_statement(line);
     char *citation = text == NULL ? NULL : g_strstr_len(text, -1, " @");
@@ -71,6 +70,19 @@ static char *expected_text(const Statement *line)
     if (citation != NULL)
         *citation = '\0';
     return text == NULL ? NULL : g_strchomp(text);
+}
+
+/* "S: reply ABORT ACK length=0": the line, without its citations; of a block all its alternatives. */
+static char *expected_text(const Statement *line)
+{
+    if (line->kind != STATEMENT_ONE_OF)
+        return line_text(line);
+    GString *all = g_string_new(NULL);
+    for (guint i = 0; i < line->block->len; i++) {
+        g_autofree char *text = line_text(line->block->pdata[i]);
+        g_string_append_printf(all, "%s%s", i > 0 ? ", or " : "", text);
+    }
+    return g_string_free(all, FALSE);
 }
 
 void player_breach(Player *player, const Requirement *requirement, const Statement *line,
@@ -122,12 +134,14 @@ void player_collect(Player *player)
 
 /* ---- What came in place of what was due -------------------------------------------------------- */
 
-static const Requirement *cited_like(const Statement *line, const char *prefix)
+/* The first requirement cited whose id begins so, and whose breach is a failure if that is asked for. */
+static const Requirement *cited_like(const Statement *line, const char *prefix, bool failing)
 {
     for (guint i = 0; i < line->citations->len; i++) {
         const Citation *citation = line->citations->pdata[i];
-        if (prefix == NULL || g_str_has_prefix(citation->id, prefix))
-            return requirement_find(citation->id);
+        const Requirement *requirement = requirement_find(citation->id);
+        if (g_str_has_prefix(citation->id, prefix) && (!failing || is_failure(requirement)))
+            return requirement;
     }
     return NULL;
 }
@@ -138,12 +152,12 @@ static const Requirement *blame(const Statement *line, const Event *event)
     const Requirement *requirement = NULL;
 
     if (event->kind == EVENT_CLOSED)
-        requirement = cited_like(line, "termination.");
+        requirement = cited_like(line, "termination.", true);
     if (event->kind == EVENT_SILENT)
-        requirement = cited_like(line, "robust.");
+        requirement = cited_like(line, "robust.", true);
     if (requirement == NULL)
-        requirement = cited_like(line, NULL);
-    return requirement;
+        requirement = cited_like(line, "", true);
+    return requirement != NULL ? requirement : cited_like(line, "", false);
 }
 
 static const Requirement *blame_setup(Player *player, Connection *connection, const Statement *line,
