@@ -5,12 +5,17 @@
 
 #define SUITES(SUITE)                                                                              \
     SUITE(catalogue)                                                                               \
+    SUITE(reference)                                                                               \
+    SUITE(reference_quirk)                                                                         \
+    SUITE(reference_server)                                                                        \
     SUITE(report)                                                                                  \
     SUITE(report_files)                                                                            \
     SUITE(requirement)                                                                             \
     SUITE(scenario)                                                                                \
     SUITE(scenario_error)                                                                          \
     SUITE(selection)                                                                               \
+    SUITE(session)                                                                                 \
+    SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
     SUITE(target)                                                                                  \
     SUITE(wire)

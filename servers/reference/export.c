@@ -139,7 +139,7 @@ bool exports_init(Exports *exports, const RefConfig *config, DiskBudget *budget,
                     "there is no export \"%s\" to be the default", config->default_export);
         return false;
     }
-    if (config->style == REF_OLDSTYLE && exports_find(exports, NULL, 0) == NULL) {
+    if (config->style == REF_OLDSTYLE && exports_find(exports, (const uint8_t *)"", 0) == NULL) {
         g_set_error(error, REF_ERROR, REF_ERROR_CONFIG,
                     "oldstyle serves the default export: set one");
         return false;
