@@ -1,11 +1,12 @@
 /* Framing: where a message begins and ends follows from the phase, from the negotiation, and for
- * simple replies from the request in flight. What can't be framed is judged, and ends the decoding. */
+ * simple replies from the request in flight. What can't be framed is judged, and ends the decoding.
+ */
 #include <string.h>
 
 #include "session/private.h"
 
-/* An option reply that is longer, and of a type that can't be, is not waited for: it has broken its format
- * already, and its sender may never send so much. */
+/* An option reply that is longer, and of a type that can't be, is not waited for: it has broken its
+ * format already, and its sender may never send so much. */
 #define ABSURD (1u << 20)
 
 size_t session_available(const SessionStream *stream)
@@ -114,7 +115,7 @@ static SessionMessage *last_message(SessionStream *stream, SessionMessage *messa
     return message;
 }
 
-/* ---- The server's bytes ------------------------------------------------------------------------- */
+/* ---- The server's bytes ---------------------------------------------------------------------- */
 
 static SessionMessage *decode_greeting(Session *session)
 {
@@ -149,7 +150,8 @@ static void refuse_early_bytes(Session *session)
     session_desynchronise(session, SIDE_SERVER);
 }
 
-/* How much of the data a reply of this type needs to show that it can't be so long. UINT64_MAX: it can. */
+/* How much of the data a reply of this type needs to show that it can't be so long. UINT64_MAX: it
+ * can. */
 static uint64_t absurd_head(const Session *session, uint64_t type, const uint8_t *data,
                             size_t there)
 {
@@ -190,8 +192,9 @@ static SessionMessage *decode_option_reply(Session *session)
     return last_message(stream, message);
 }
 
-/* A server that refuses EXPORT_NAME has to hang up, but some answer as they would another option. Their
- * reply's magic would be an export of 1 PiB; the zeroes behind it, flags without HAS_FLAGS. */
+/* A server that refuses EXPORT_NAME has to hang up, but some answer as they would another option.
+ * Their reply's magic would be an export of 1 PiB; the zeroes behind it, flags without HAS_FLAGS.
+ */
 static bool is_option_reply(const SessionStream *stream)
 {
     return wire_get(peek(stream), 8) == NBD_OPTION_REPLY_MAGIC &&
@@ -293,7 +296,7 @@ static SessionMessage *decode_server(Session *session)
         if (session_available(&session->stream[SIDE_CLIENT]) == 0)
             refuse_early_bytes(session);
         break;
-    case PHASE_HAGGLING: /* nothing is due in this one and the last: what comes is judged as unasked */
+    case PHASE_HAGGLING: /* here and after ABORT nothing is due: what comes is unasked */
     case PHASE_REPLYING:
     case PHASE_ABORTED:
         return decode_option_reply(session);
@@ -304,7 +307,7 @@ static SessionMessage *decode_server(Session *session)
     return NULL;
 }
 
-/* ---- The client's bytes ------------------------------------------------------------------------- */
+/* ---- The client's bytes ---------------------------------------------------------------------- */
 
 static SessionMessage *decode_option(Session *session)
 {
@@ -341,8 +344,8 @@ static void refuse_late_bytes(Session *session)
                        g_strdup("something is sent after DISC"));
 }
 
-/* While the server may still be on its way into transmission, bytes that are no option are held back:
- * only its reply tells what they are. */
+/* While the server may still be on its way into transmission, bytes that are no option are held
+ * back: only its reply tells what they are. */
 static bool hold_client(const Session *session)
 {
     const SessionStream *stream = &session->stream[SIDE_CLIENT];

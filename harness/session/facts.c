@@ -47,7 +47,7 @@ static void give_up(Session *session)
     session_desynchronise(session, SIDE_SERVER);
 }
 
-/* ---- Handshake -------------------------------------------------------------------------------- */
+/* ---- Handshake ------------------------------------------------------------------------------- */
 
 static void advance_greeting(Session *session, const SessionMessage *message)
 {
@@ -97,7 +97,8 @@ static void next_option_phase(Session *session)
         session->phase = next->option == NBD_OPT_EXPORT_NAME ? PHASE_EXPORT : PHASE_REPLYING;
 }
 
-/* From its header on an option waits for its reply: a server may refuse it without reading its data. */
+/* From its header on an option waits for its reply: a server may refuse it without reading its
+ * data. */
 static void begin_option(Session *session, const SessionMessage *message)
 {
     SessionOption *option = g_new0(SessionOption, 1);
@@ -187,15 +188,15 @@ static void take_over(Session *session, const SessionOption *option)
 static void enter_transmission(Session *session)
 {
     session->phase = PHASE_TRANSMISSION;
-    /* Options that were sent behind this one reach the server as requests; and extended headers frame
-     * their messages otherwise. */
+    /* Options that were sent behind this one reach the server as requests; and extended headers
+     * frame their messages otherwise. */
     if (!g_queue_is_empty(&session->options) || session->extended) {
         session->stream[SIDE_CLIENT].tainted |= !session->extended;
         give_up(session);
     }
 }
 
-/* What was agreed before TLS is void (proto.md:1236); a relay sees no more than TLS from here on. */
+/* What was agreed before TLS is void (proto.md:1236); a relay sees no more than TLS from here. */
 static void start_tls(Session *session)
 {
     session->facts.structured = false;
@@ -280,7 +281,7 @@ static void advance_export(Session *session, const SessionMessage *message)
     enter_transmission(session);
 }
 
-/* ---- Transmission ----------------------------------------------------------------------------- */
+/* ---- Transmission ---------------------------------------------------------------------------- */
 
 static bool like(const SessionRequest *a, const SessionRequest *b)
 {
@@ -305,8 +306,8 @@ static void put_in_flight(Session *session, const SessionRequest *request)
         give_up(session);
 }
 
-/* From its header on a request can be answered: a server may refuse a write before it has all of its
- * data. */
+/* From its header on a request can be answered: a server may refuse a write before it has all of
+ * its data. */
 static void begin_request(Session *session, const SessionMessage *message)
 {
     SessionRequest request = {

@@ -97,10 +97,10 @@ struct Session {
     bool first_reply_came; /* something came from the server in transmission */
 };
 
-/* ---- decode.c --------------------------------------------------------------------------------- */
+/* ---- decode.c -------------------------------------------------------------------------------- */
 
-/* Takes the next header of FROM off its stream, for which it must wait for no data; NULL if more bytes are
- * needed. The message is the stream's partial one until session_continue() returns it. */
+/* Takes the next header of FROM off its stream, for which it must wait for no data; NULL if more
+ * bytes are needed. The message is the stream's partial one until session_continue() returns it. */
 SessionMessage *session_decode(Session *session, Side from);
 
 /* Moves what has come of the partial message's data; returns the message once it is whole. */
@@ -109,7 +109,7 @@ SessionMessage *session_continue(SessionStream *stream);
 /* Bytes that came and are not decoded. */
 size_t session_available(const SessionStream *stream);
 
-/* ---- facts.c: what a message changes ---------------------------------------------------------- */
+/* ---- facts.c: what a message changes --------------------------------------------------------- */
 
 /* With its header; and when it is whole. Both after it was judged. */
 void session_begin(Session *session, const SessionMessage *message);
@@ -123,30 +123,32 @@ const SessionOption *session_current_option(const Session *session);
 
 const SessionInFlight *session_waiting(const Session *session, uint64_t cookie);
 
-/* The command of the latest answered request with COOKIE, or -1 if there is none (that is remembered). */
+/* The command of the latest answered request with COOKIE, or -1 if there is none (that is
+ * remembered). */
 int session_was_answered(const Session *session, uint64_t cookie);
 
-/* ---- session.c -------------------------------------------------------------------------------- */
+/* ---- session.c ------------------------------------------------------------------------------- */
 
-/* Notes that BY broke the requirement ID; BY is tainted if that was a MUST or a layout. BYTES (which may
- * be NULL) are the evidence, SIZE the size of all of it. TEXT and BYTES are taken over. */
+/* Notes that BY broke the requirement ID; BY is tainted if that was a MUST or a layout. BYTES
+ * (which may be NULL) are the evidence, SIZE the size of all of it. TEXT and BYTES are taken over.
+ */
 void session_find(Session *session, Side by, const char *id, GBytes *bytes, uint64_t size,
                   char *text);
 
-/* The same for bytes that make no message: BY's next ones, of which some must have come. Nothing is noted
- * where the other side has broken a MUST before. */
+/* The same for bytes that make no message: BY's next ones, of which some must have come. Nothing is
+ * noted where the other side has broken a MUST before. */
 void session_find_stray(Session *session, Side by, const char *id, char *text);
 
 /* From here on FROM's bytes can't be told apart. */
 void session_desynchronise(Session *session, Side from);
 
-/* ---- Rules ------------------------------------------------------------------------------------ */
+/* ---- Rules ----------------------------------------------------------------------------------- */
 
 /* NULL if MESSAGE obeys, else what is wrong, newly allocated. */
 typedef char *(*SessionCheck)(const Session *session, const SessionMessage *message);
 
-/* Where a rule holds: everywhere, only where an endpoint stands, or also where the other side has broken a
- * MUST before. */
+/* Where a rule holds: everywhere, only where an endpoint stands, or also where the other side has
+ * broken a MUST before. */
 typedef enum { RULE_ALWAYS, RULE_ENDPOINT, RULE_EVEN_TAINTED } SessionScope;
 
 typedef struct {
@@ -181,13 +183,13 @@ extern const SessionRules session_client_flags_rules, session_option_rules,
     session_option_string_rules;
 extern const SessionRules session_request_rules;
 
-/* rules.c: what the message breaks; before it changes anything. A request and a reply to it are judged with
- * their header, everything else when it is whole. */
+/* rules.c: what the message breaks; before it changes anything. A request and a reply to it are
+ * judged with their header, everything else when it is whole. */
 bool session_judged_by_header(WireKind kind);
 void session_judge(Session *session, const SessionMessage *message);
 
-/* rules_client.c: the option or request gives the server the right to hang up, by its header alone, even
- * where no rule blames the client (yet). */
+/* rules_client.c: the option or request gives the server the right to hang up, by its header alone,
+ * even where no rule blames the client (yet). */
 bool session_forfeits(const Session *session, const SessionMessage *message);
 
 #endif

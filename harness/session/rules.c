@@ -47,8 +47,8 @@ static uint64_t wire_size(const SessionMessage *message)
     return wire_layout(message->kind)->size + message->data_length;
 }
 
-/* A breach that the other side has brought about by one of its own is not held against anybody; but whoever
- * breaks a MUST, for whatever reason, frees the other from what it owes. */
+/* A breach that the other side has brought about by one of its own is not held against anybody; but
+ * whoever breaks a MUST, for whatever reason, frees the other from what it owes. */
 static void judge(Session *session, const SessionMessage *message, const SessionRule *rule,
                   size_t index, bool excused)
 {

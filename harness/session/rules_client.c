@@ -1,11 +1,11 @@
-/* What every message of a client obeys. Where the client is ours and breaks a MUST on purpose, this is
- * what taints it: from then on the server may hang up. */
+/* What every message of a client obeys. Where the client is ours and breaks a MUST on purpose, this
+ * is what taints it: from then on the server may hang up. */
 #include "session/private.h"
 
 #define HEX "%#" G_GINT64_MODIFIER "x"
 #define DEC "%" G_GUINT64_FORMAT
 
-/* ---- Client flags ----------------------------------------------------------------------------- */
+/* ---- Client flags ---------------------------------------------------------------------------- */
 
 static char *flags_defined(const Session *session, const SessionMessage *message)
 {
@@ -23,7 +23,7 @@ static char *no_zeroes_offered(const Session *session, const SessionMessage *mes
     return g_strdup("C_NO_ZEROES is set, although the server did not offer NO_ZEROES");
 }
 
-/* ---- Options ---------------------------------------------------------------------------------- */
+/* ---- Options --------------------------------------------------------------------------------- */
 
 static bool is_option(const SessionMessage *message)
 {
@@ -132,7 +132,7 @@ static char *info_duplicates(const Session *session, const SessionMessage *messa
     return NULL;
 }
 
-/* ---- Requests --------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 static bool is_request(const SessionMessage *message)
 {
@@ -284,7 +284,7 @@ static char *disc_zero(const Session *session, const SessionMessage *message)
     return zero_fields(message, NBD_CMD_DISC);
 }
 
-/* ---- Requests and the export ------------------------------------------------------------------ */
+/* ---- Requests and the export ----------------------------------------------------------------- */
 
 static bool has_range(const SessionMessage *message)
 {
@@ -348,7 +348,7 @@ static char *payload_fits(const Session *session, const SessionMessage *message)
                            session->facts.maximum);
 }
 
-/* ---- Forfeits --------------------------------------------------------------------------------- */
+/* ---- Forfeits -------------------------------------------------------------------------------- */
 
 /* Lengths that can only be those of an option that breaks a MUST; its data may never come. */
 static bool option_forfeits(const Session *session, const SessionMessage *message)
@@ -373,8 +373,8 @@ static bool option_forfeits(const Session *session, const SessionMessage *messag
     }
 }
 
-/* Requests outside constraints that were advertised to a client that did not ask for them (proto.md:878),
- * and payloads that may be taken for an attack (847). */
+/* Requests outside constraints that were advertised to a client that did not ask for them
+ * (proto.md:878), and payloads that may be taken for an attack (847). */
 static bool request_forfeits(const Session *session, const SessionMessage *message)
 {
     bool large = (is_command(message, NBD_CMD_WRITE) || is_command(message, NBD_CMD_READ)) &&

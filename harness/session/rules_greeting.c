@@ -3,7 +3,7 @@
 
 #define HEX "%#" G_GINT64_MODIFIER "x"
 
-/* ---- Greeting --------------------------------------------------------------------------------- */
+/* ---- Greeting -------------------------------------------------------------------------------- */
 
 static char *greeting(const Session *session, const SessionMessage *message)
 {
@@ -60,7 +60,7 @@ static char *oldstyle_reserved(const Session *session, const SessionMessage *mes
     return g_strdup("the reserved bytes of the oldstyle greeting are not all zero");
 }
 
-/* ---- EXPORT_NAME ------------------------------------------------------------------------------ */
+/* ---- EXPORT_NAME ----------------------------------------------------------------------------- */
 
 static char *export_zeroes(const Session *session, const SessionMessage *message)
 {
@@ -70,7 +70,7 @@ static char *export_zeroes(const Session *session, const SessionMessage *message
     return g_strdup("the 124 reserved bytes behind EXPORT_NAME's size and flags are not all zero");
 }
 
-/* ---- Transmission flags ------------------------------------------------------------------------ */
+/* ---- Transmission flags ---------------------------------------------------------------------- */
 
 /* The transmission flags come in three messages: these pick them out of each. */
 static bool transmission_flags(const SessionMessage *message, uint64_t *flags)

@@ -6,7 +6,7 @@
 #define HEX "%#" G_GINT64_MODIFIER "x"
 #define DEC "%" G_GUINT64_FORMAT
 
-/* ---- The header ------------------------------------------------------------------------------- */
+/* ---- The header ------------------------------------------------------------------------------ */
 
 static char *reply_magic(const Session *session, const SessionMessage *message)
 {
@@ -118,7 +118,7 @@ static char *ack_empty(const Session *session, const SessionMessage *message)
     return g_strdup_printf("ACK carries " DEC " bytes of data", message->value[REPLY_LENGTH]);
 }
 
-/* ---- NBD_REP_SERVER --------------------------------------------------------------------------- */
+/* ---- NBD_REP_SERVER -------------------------------------------------------------------------- */
 
 static bool is_type(const SessionMessage *message, uint32_t type)
 {
@@ -148,7 +148,7 @@ static char *server_name_length(const Session *session, const SessionMessage *me
                            name, message->value[REPLY_LENGTH], message->value[REPLY_LENGTH] - 4);
 }
 
-/* ---- NBD_REP_INFO ----------------------------------------------------------------------------- */
+/* ---- NBD_REP_INFO ---------------------------------------------------------------------------- */
 
 static char *info_layout(const Session *session, const SessionMessage *message)
 {
@@ -209,7 +209,7 @@ static char *info_once(const Session *session, const SessionMessage *message)
     return NULL;
 }
 
-/* ---- How INFO and GO end ---------------------------------------------------------------------- */
+/* ---- How INFO and GO end --------------------------------------------------------------------- */
 
 /* The INFO or GO that a reply of TYPE ends, or NULL. */
 static const SessionOption *ends(const Session *session, const SessionMessage *message,

@@ -1,5 +1,5 @@
-/* What the size constraints that a server advertises obey (proto.md, "Size constraints"). What builds on a
- * value that is wrong in itself is not judged a second time. */
+/* What the size constraints that a server advertises obey (proto.md, "Size constraints"). What
+ * builds on a value that is wrong in itself is not judged a second time. */
 #include "session/private.h"
 
 #define DEC "%" G_GUINT64_FORMAT
@@ -50,7 +50,8 @@ SIZE_RULE(maximum_at_least_preferred, power_of_2(preferred) && maximum < preferr
           "the maximum payload is " DEC ", below the preferred block size of " DEC, maximum,
           preferred)
 
-/* Two of the constraints concern the export's size, which comes in another message, before or after. */
+/* Two of the constraints concern the export's size, which comes in another message, before or
+ * after. */
 static const SessionOption *sized(const Session *session, const SessionMessage *message)
 {
     const SessionOption *option = session_current_option(session);

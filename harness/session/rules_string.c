@@ -1,5 +1,5 @@
-/* What strings of either side obey (proto.md, "Conventions"): well-formed UTF-8, no NUL, not too long.
- * Lengths are judged as they were announced, text as far as it was kept. */
+/* What strings of either side obey (proto.md, "Conventions"): well-formed UTF-8, no NUL, not too
+ * long. Lengths are judged as they were announced, text as far as it was kept. */
 #include <string.h>
 
 #include "session/private.h"

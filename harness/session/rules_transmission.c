@@ -9,7 +9,7 @@ static bool is_simple(const SessionMessage *message)
     return message->value[SIMPLE_REPLY_MAGIC] == NBD_SIMPLE_REPLY_MAGIC;
 }
 
-/* ---- Framing ---------------------------------------------------------------------------------- */
+/* ---- Framing --------------------------------------------------------------------------------- */
 
 /* What stands where a reply's magic is due can be told apart: each of these has its requirement. */
 typedef enum {
@@ -106,15 +106,15 @@ static char *simple_only(const Session *session, const SessionMessage *message)
         "a structured reply chunk came, although structured replies were not negotiated");
 }
 
-/* ---- Which request a reply answers ------------------------------------------------------------ */
+/* ---- Which request a reply answers ----------------------------------------------------------- */
 
 static uint64_t cookie_of(const SessionMessage *message)
 {
     return message->value[message->kind == WIRE_CHUNK ? CHUNK_COOKIE : SIMPLE_REPLY_COOKIE];
 }
 
-/* Why a reply answers no request that is in flight. Chunks that were never negotiated have a rule of their
- * own. */
+/* Why a reply answers no request that is in flight. Chunks that were never negotiated have a rule
+ * of their own. */
 typedef enum { ANSWERS, ANSWERS_DISC, ANSWERS_AGAIN, ANSWERS_NOBODY, ANSWERS_ANOTHER } Answers;
 
 static Answers answers(const Session *session, const SessionMessage *message)
@@ -171,7 +171,7 @@ static char *structured_when_negotiated(const Session *session, const SessionMes
         "READ is answered by a simple reply, although structured replies were negotiated");
 }
 
-/* ---- Errors ----------------------------------------------------------------------------------- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 static bool error_is(const SessionMessage *message, uint32_t error)
 {
@@ -270,7 +270,7 @@ static char *error_eoverflow(const Session *session, const SessionMessage *messa
                            command(message), message->request.length);
 }
 
-/* ---- Structured replies ----------------------------------------------------------------------- */
+/* ---- Structured replies ---------------------------------------------------------------------- */
 
 static char *req_one(const Session *session, const SessionMessage *message)
 {

@@ -59,8 +59,8 @@ void session_free(Session *session)
     g_free(session);
 }
 
-/* Header and data are two steps: what a request is answered for, and what is wrong with it, is known by its
- * header, and a peer need not wait for more. */
+/* Header and data are two steps: what a request is answered for, and what is wrong with it, is
+ * known by its header, and a peer need not wait for more. */
 static SessionMessage *next_message(Session *session, Side side)
 {
     SessionStream *stream = &session->stream[side];
@@ -87,9 +87,9 @@ static void accept_message(Session *session, SessionMessage *message)
         session_desynchronise(session, message->from);
 }
 
-/* A message of one side can make the other side's waiting bytes decodable: the greeting says what the
- * client's first bytes are, an ACK to GO where its requests begin. What of the client waits was there
- * before what the server says next. */
+/* A message of one side can make the other side's waiting bytes decodable: the greeting says what
+ * the client's first bytes are, an ACK to GO where its requests begin. What of the client waits was
+ * there before what the server says next. */
 static void decode_both(Session *session)
 {
     for (;;) {
@@ -153,7 +153,8 @@ void session_feed(Session *session, Side from, const void *bytes, size_t size)
     }
 }
 
-/* Nobody has asked for a greeting: a server that ends within it has no excuse but its client's leaving. */
+/* Nobody has asked for a greeting: a server that ends within it has no excuse but its client's
+ * leaving. */
 static void judge_end(Session *session)
 {
     const SessionStream *stream = &session->stream[SIDE_SERVER];

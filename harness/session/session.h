@@ -1,14 +1,15 @@
 /* What one connection has agreed so far, and the rules that every message must obey.
  *
  * Sans-I/O: whoever moves the bytes feeds them here, each side's as they come, and takes out whole
- * messages and findings. The session decodes by what was agreed (whether a simple reply has a payload
- * follows from the request in flight), so it is the only decoder of the harness.
+ * messages and findings. The session decodes by what was agreed (whether a simple reply has a
+ * payload follows from the request in flight), so it is the only decoder of the harness.
  *
  * Three conditions keep it just (fair verdicts):
- *   tainted         the client has broken a MUST: the server may hang up from then on (proto.md:243, 447)
+ *   tainted         a side has broken a MUST: from then on the other may hang up (proto.md:243,
+ *                   447), and is not judged any more
  *   desynchronised  the framing is unknowable: nothing more is decoded or judged on that side
- *   vantage         a relay or capture sees another order of messages than the endpoints do: rules that
- *                   depend on order across directions are for endpoints only
+ *   vantage         a relay or capture sees another order of messages than the endpoints do: rules
+ *                   that depend on order across directions are for endpoints only
  */
 #ifndef NBDCONFORM_SESSION_H
 #define NBDCONFORM_SESSION_H
@@ -24,7 +25,7 @@
 typedef enum { SIDE_CLIENT, SIDE_SERVER } Side;
 typedef enum { VANTAGE_ENDPOINT, VANTAGE_RELAY } Vantage;
 
-/* ---- Phases ----------------------------------------------------------------------------------- */
+/* ---- Phases ---------------------------------------------------------------------------------- */
 
 typedef enum {
     PHASE_GREETING,     /* the server speaks first */
@@ -41,7 +42,7 @@ typedef enum {
 
 const char *session_phase_name(SessionPhase phase);
 
-/* ---- Facts ------------------------------------------------------------------------------------ */
+/* ---- Facts ----------------------------------------------------------------------------------- */
 
 typedef enum { STYLE_UNKNOWN, STYLE_OLDSTYLE, STYLE_NEWSTYLE, STYLE_FIXED_NEWSTYLE } SessionStyle;
 
@@ -63,7 +64,7 @@ typedef struct {
     unsigned in_flight; /* requests without a (final) reply */
 } SessionFacts;
 
-/* ---- Messages --------------------------------------------------------------------------------- */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 /* A request that awaits its reply. */
 typedef struct {
@@ -91,14 +92,14 @@ typedef struct {
 void session_message_free(SessionMessage *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SessionMessage, session_message_free)
 
-/* The message in the notation, without its actor: "reply GO INFO EXPORT size=65536 flags=HAS_FLAGS".
- * The caller frees it. */
+/* The message in the notation, without its actor: "reply GO INFO EXPORT size=65536
+ * flags=HAS_FLAGS". The caller frees it. */
 char *session_message_describe(const SessionMessage *message);
 
 /* The bytes of the message on the wire, at most LIMIT of them. */
 GBytes *session_message_bytes(const SessionMessage *message, size_t limit);
 
-/* ---- Findings --------------------------------------------------------------------------------- */
+/* ---- Findings -------------------------------------------------------------------------------- */
 
 /* A rule was broken. */
 typedef struct {
@@ -110,7 +111,7 @@ typedef struct {
 } SessionFinding;
 void session_finding_free(SessionFinding *finding);
 
-/* ---- Sessions --------------------------------------------------------------------------------- */
+/* ---- Sessions -------------------------------------------------------------------------------- */
 
 typedef struct Session Session;
 
@@ -142,8 +143,8 @@ const SessionFacts *session_facts(const Session *session);
 /* Bytes that FROM sent and that make no whole message yet. */
 size_t session_pending(const Session *session, Side from);
 
-/* Names of all rules, for coverage: how many there are, how often each judged a message, and how often it
- * found a breach. */
+/* Names of all rules, for coverage: how many there are, how often each judged a message, and how
+ * often it found a breach. */
 size_t session_rule_count(void);
 const char *session_rule_name(size_t rule);
 uint64_t session_rule_uses(const Session *session, size_t rule);

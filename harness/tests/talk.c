@@ -4,7 +4,7 @@
 
 #include "talk.h"
 
-/* ---- Scripts ---------------------------------------------------------------------------------- */
+/* ---- Scripts --------------------------------------------------------------------------------- */
 
 static void line_free(gpointer data)
 {
@@ -138,7 +138,7 @@ GPtrArray *talk_lines(const char *script)
     return lines;
 }
 
-/* ---- Conversations ---------------------------------------------------------------------------- */
+/* ---- Conversations --------------------------------------------------------------------------- */
 
 Talk *talk_new(Vantage vantage, Split split)
 {
@@ -194,14 +194,13 @@ void talk_collect(Talk *talk)
 
 static size_t piece(Talk *talk, size_t left)
 {
-    switch (talk->split) {
-    case SPLIT_BYTES:
-        return 1;
-    case SPLIT_PIECES:
-        return MIN(left, (size_t)g_rand_int_range(talk->random, 1, 40));
-    default:
-        return left;
-    }
+    size_t size = left;
+
+    if (talk->split == SPLIT_BYTES)
+        size = 1;
+    else if (talk->split == SPLIT_PIECES)
+        size = (size_t)g_rand_int_range(talk->random, 1, 40);
+    return MIN(size, left);
 }
 
 static void say_line(Talk *talk, const TalkLine *line)

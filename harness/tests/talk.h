@@ -1,11 +1,12 @@
-/* Conversations for the tests of the session: a line of text a message, made into bytes by the wire's tables.
+/* Conversations for the tests of the session: a line of text a message, made into bytes by the
+ * wire's tables.
  *
- *   "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags flags=FIXED_NEWSTYLE; = option haggling;"
+ *   "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags; = option haggling;"
  *
- * A message is a side and layouts joined by "+", each with the fields that differ from their defaults. Behind
- * "+" may also stand: `hex 00ff`, `text WORD`, `fill COUNT BYTE`, `ask NAME INFO…` (the data of INFO and GO).
- * Lengths of options, option replies and chunks are those of what follows, unless said otherwise.
- * `C close` ends a side; `= PHASE` asserts the phase.
+ * A message is a side and layouts joined by "+", each with the fields that differ from their
+ * defaults. In place of a layout may stand `hex 00ff`, `text WORD`, `fill COUNT BYTE`, or
+ * `ask NAME INFO…`, the data of INFO and GO. Lengths of options, option replies and chunks are
+ * those of what follows, unless said otherwise. `C close` ends a side; `= PHASE` asserts the phase.
  */
 #ifndef NBDCONFORM_TESTS_TALK_H
 #define NBDCONFORM_TESTS_TALK_H
@@ -43,7 +44,8 @@ void talk_say(Talk *talk, const char *script);
 /* Takes what the session has to say after bytes that the test itself has fed. */
 void talk_collect(Talk *talk);
 
-/* Asserts that just these requirements were broken since the last call: ids joined by blanks, or "". */
+/* Asserts that just these requirements were broken since the last call: ids joined by blanks, or
+ * "". */
 void talk_broken(Talk *talk, const char *ids);
 
 /* Beginnings that many conversations share. */

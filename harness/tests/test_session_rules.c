@@ -1,5 +1,5 @@
-/* Every rule of the session: a conversation that breaks it, which blames just the right requirement, and its
- * nearest neighbour, which breaks nothing. */
+/* Every rule of the session: a conversation that breaks it, which blames just the right
+ * requirement, and its nearest neighbour, which breaks nothing. */
 #include <CUnit/CUnit.h>
 #include <string.h>
 
@@ -436,8 +436,15 @@ static void each_rule_blames_the_right_requirement_and_is_silent_on_what_is_righ
 
 void session_rules_tests(void)
 {
-    CU_pSuite suite = CU_add_suite("session's rules", NULL, NULL);
+    CU_TestInfo tests[] = {
+        {"each rule blames the right requirement and is silent on what is right",
+         each_rule_blames_the_right_requirement_and_is_silent_on_what_is_right},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {
+        {"session's rules", NULL, NULL, NULL, NULL, tests},
+        CU_SUITE_INFO_NULL,
+    };
 
-    CU_add_test(suite, "each rule blames the right requirement and is silent on what is right",
-                each_rule_blames_the_right_requirement_and_is_silent_on_what_is_right);
+    CU_register_suites(suites);
 }

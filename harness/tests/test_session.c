@@ -1,0 +1,463 @@
+/* The session: phases, facts, decoding whatever the pieces, and what keeps its judgement fair. */
+#include <CUnit/CUnit.h>
+#include <string.h>
+
+#include "talk.h"
+
+void session_tests(void);
+
+#define OPT(option) "C option option=" option ";"
+#define EXPORT_NAME "C option option=EXPORT_NAME + text disk;"
+#define NAME(option) "S reply option=" option " type=INFO + info info=NAME + text disk;"
+
+/* ---- Phases ---------------------------------------------------------------------------------- */
+
+/* A line is what one side says, and what answers it. */
+/* clang-format off */
+static const char *const correct[] = {
+    /* oldstyle, to its end */
+    "= greeting;" OLDSTYLE("HAS_FLAGS|SEND_FLUSH")
+    "= transmission;" READ("1") DATA("1") FLUSH("2") DONE("2") DISC("3")
+    "= disconnecting; S close;"
+    "= disconnecting; C close; = ended;",
+
+    /* newstyle */
+    "S greeting + newstyle; = client flags; C client-flags; = option haggling;" EXPORT_NAME
+    "= EXPORT_NAME's reply; S export size=65536 flags=HAS_FLAGS + fill 124 0;"
+    "= transmission;" READ("1") DATA("1"),
+
+    /* fixed newstyle, every way in and out */
+    HELLO EXPORT_NAME "S export size=65536 flags=HAS_FLAGS; = transmission;" READ("1") DATA("1"),
+
+    HELLO ASK("GO", "")
+    "= an option's replies;" EXPORT("GO", "65536", "HAS_FLAGS")
+    "= an option's replies;" ACK("GO")
+    "= transmission;" READ("1") DATA("1") DISC("2") "= disconnecting;",
+
+    HELLO ASK("INFO", " NAME") EXPORT("INFO", "65536", "HAS_FLAGS") NAME("INFO") ACK("INFO")
+    "= option haggling;" ASK("GO", " NAME") NAME("GO") EXPORT("GO", "65536", "HAS_FLAGS") ACK("GO")
+    "= transmission;",
+
+    HELLO ASK("GO", "") ERROR("GO", "ERR_UNKNOWN + text sorry")
+    "= option haggling;" OPT("ABORT")
+    "= an option's replies;" ACK("ABORT")
+    "= aborted; C close; S close; = ended;",
+
+    HELLO OPT("LIST") "S reply option=LIST type=SERVER + server name-length=4 + text disk;"
+    "= an option's replies;" ACK("LIST")
+    "= option haggling;" STRUCTURED ENTER("HAS_FLAGS|SEND_DF") READ("1")
+    "S chunk type=OFFSET_DATA cookie=1 + fill 8 0 + fill 512 9; S chunk flags=DONE cookie=1;",
+
+    /* requests that did not wait for the server's word: held back, and then taken up first */
+    HELLO ASK("GO", "") READ("1")
+    "= an option's replies;" EXPORT("GO", "65536", "HAS_FLAGS") ACK("GO")
+    "= transmission;" DATA("1"),
+
+    HELLO EXPORT_NAME READ("1") WRITE("2")
+    "S export size=65536 flags=HAS_FLAGS;" DATA("1") DONE("2"),
+
+    HELLO ASK("GO", "") READ("1")
+    "S reply option=GO type=INFO length=12 + info-export info=EXPORT size=65536 flags=HAS_FLAGS"
+    " + reply option=GO type=ACK length=0 + simple-reply cookie=1 + fill 512 9;",
+
+    /* a client in a hurry: flags and option before the greeting */
+    "C client-flags flags=3;" OPT("LIST") "= greeting;" GREETING
+    "= an option's replies;" ACK("LIST"),
+};
+
+/* Breaches of both sides, and what is said behind them. */
+static const char *const odd[] = {
+    HELLO OPT("LIST") OPT("0x1234") EXPORT_NAME READ("1")
+    "= an option's replies;" ACK("LIST")
+    "= an option's replies;" ERROR("0x1234", "ERR_UNSUP")
+    "= EXPORT_NAME's reply; S export size=65536 flags=HAS_FLAGS;"
+    "= transmission;" DATA("1"),
+
+    HELLO OPT("LIST") OPT("LIST") ACK("INFO") ACK("LIST") ACK("LIST") "S fill 40 1; C fill 100 2;",
+    OPEN READ("7") FAILS("8", "EIO") DATA("7") FLUSH("9") "S fill 100 0;",
+    OPEN DISC("1") READ("2") FAILS("1", "EINVAL") DATA("2") "C hex 00;",
+    HELLO EXPORT_NAME ERROR("EXPORT_NAME", "ERR_UNKNOWN") "S fill 10 0;",
+    GREETING "S newstyle;" OPT("LIST"),
+    OLDSTYLE("HAS_FLAGS") "S fill 99 9; C fill 99 9;",
+};
+/* clang-format on */
+
+static void sounds_the_same(const char *script, const Talk *whole, Split split)
+{
+    g_autoptr(Talk) cut = talk_new(VANTAGE_ENDPOINT, split);
+
+    talk_say(cut, script);
+    CU_ASSERT_STRING_EQUAL(cut->messages->str, whole->messages->str);
+    CU_ASSERT_STRING_EQUAL(cut->findings->str, whole->findings->str);
+    CU_ASSERT_EQUAL(session_phase(cut->session), session_phase(whole->session));
+    CU_ASSERT(memcmp(session_facts(cut->session), session_facts(whole->session),
+                     sizeof(SessionFacts)) == 0);
+}
+
+static void phases_messages_and_findings_are_the_same_whatever_the_pieces(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(correct) + G_N_ELEMENTS(odd); i++) {
+        bool right = i < G_N_ELEMENTS(correct);
+        const char *script = right ? correct[i] : odd[i - G_N_ELEMENTS(correct)];
+        g_autoptr(Talk) whole = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+        talk_say(whole, script);
+        sounds_the_same(script, whole, SPLIT_BYTES);
+        sounds_the_same(script, whole, SPLIT_PIECES);
+        CU_ASSERT_EQUAL(whole->findings->len == 0, right);
+    }
+}
+
+/* ---- Facts ----------------------------------------------------------------------------------- */
+
+static void facts_are_those_of_the_last_successful_go(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    const SessionFacts *facts = session_facts(talk->session);
+
+    talk_say(talk, HELLO ASK("GO", "") EXPORT("GO", "512", "HAS_FLAGS") ERROR("GO", "ERR_POLICY"));
+    CU_ASSERT(!facts->has_export && facts->minimum == 1 && facts->maximum == 33554432);
+    talk_say(talk, ASK("INFO", " BLOCK_SIZE") EXPORT("INFO", "512", "HAS_FLAGS")
+                       SIZES("INFO", "minimum=512 preferred=512 maximum=1048576") ACK("INFO"));
+    CU_ASSERT(!facts->has_export && facts->block_size_given && facts->minimum == 1);
+    talk_say(talk, ASK("GO", " BLOCK_SIZE") SIZES("GO", "minimum=512 preferred=512 maximum=1048576")
+                       EXPORT("GO", "1024", "HAS_FLAGS|SEND_FLUSH"));
+    talk_broken(talk, "");
+    CU_ASSERT(!facts->has_export);
+    talk_say(talk, ACK("GO"));
+    CU_ASSERT(facts->has_export && facts->committed && facts->size == 1024 &&
+              facts->minimum == 512);
+    CU_ASSERT_EQUAL(facts->transmission_flags, NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH);
+    CU_ASSERT_EQUAL(facts->options_sent, 3);
+}
+
+static void sizes_that_go_did_not_ask_for_commit_to_nothing(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO ASK("GO", "") SIZES("GO", "minimum=512 preferred=512 maximum=1048576")
+                       EXPORT("GO", "1048576", "HAS_FLAGS") ACK("GO"));
+    CU_ASSERT(!session_facts(talk->session)->committed);
+    talk_say(talk, READ("1"));
+    CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
+    talk_say(talk, "C request type=READ offset=1 length=1 cookie=2;");
+    talk_broken(talk,
+                ""); /* it is permitted not to understand them, but the server may dislike it */
+    CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT));
+}
+
+static void a_message_tells_what_it_answers(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    g_autoptr(GPtrArray) lines = talk_lines(READ("5") "S simple-reply cookie=5 + fill 512 9;");
+    SessionMessage *message;
+
+    talk_say(talk, OPEN);
+    for (guint i = 0; i < lines->len; i++) {
+        const TalkLine *line = lines->pdata[i];
+        session_feed(talk->session, line->from, line->bytes->data, line->bytes->len);
+    }
+    session_message_free(session_next(talk->session));
+    message = session_next(talk->session);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(message);
+    CU_ASSERT(message->answers && message->request.command == NBD_CMD_READ);
+    CU_ASSERT(message->data->len == 512 && message->data->data[511] == 9);
+    CU_ASSERT_EQUAL(session_facts(talk->session)->in_flight, 0);
+    session_message_free(message);
+}
+
+static void what_is_pending_is_counted(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN READ("1") "S hex 674466;");
+    CU_ASSERT_EQUAL(session_pending(talk->session, SIDE_SERVER), 3);
+    talk_say(talk, "S hex 98; S fill 4 0; S hex 0000000000000001; S fill 12 9;");
+    CU_ASSERT_EQUAL(session_pending(talk->session, SIDE_SERVER), 28);
+    talk_say(talk, "S fill 500 9;");
+    CU_ASSERT_EQUAL(session_pending(talk->session, SIDE_SERVER), 0);
+    talk_broken(talk, "");
+}
+
+/* ---- Early answers --------------------------------------------------------------------------- */
+
+static void a_write_may_be_answered_before_all_of_its_data_came(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN "C request type=WRITE length=512 cookie=1 + fill 100 7;" FAILS("1", "EIO"));
+    CU_ASSERT_EQUAL(session_facts(talk->session)->in_flight, 0);
+    talk_say(talk, "C fill 412 7;" FLUSH("2") DONE("2"));
+    talk_broken(talk, "");
+    CU_ASSERT_PTR_NOT_NULL(strstr(talk->messages->str, "request FLUSH"));
+    talk_say(talk, FAILS("1", "EIO"));
+    talk_broken(talk, "transmission.reply.once");
+}
+
+static void an_option_may_be_answered_before_all_of_its_data_came(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO
+             "C option option=0x1234 length=100; C fill 10 7;" ERROR("0x1234", "ERR_TOO_BIG"));
+    talk_say(talk,
+             "C fill 90 7; = option haggling;" OPT("LIST") "= an option's replies;" ACK("LIST"));
+    talk_broken(talk, "");
+    CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
+}
+
+static void an_error_to_export_name_is_blamed_even_before_the_name_is_whole(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk,
+             HELLO "C option option=EXPORT_NAME length=100;" ERROR("EXPORT_NAME", "ERR_TOO_BIG"));
+    talk_broken(talk, "handshake.export-name.unknown");
+}
+
+static void breaches_that_a_header_shows_taint_before_the_data_came(void)
+{
+    static const char *const scripts[] = {
+        OPEN "C request type=WRITE offset=1048576 length=512;",
+        OPEN "C request type=WRITE length=33554433;",
+        HELLO "C option option=EXPORT_NAME length=4097;",
+        HELLO "C option option=LIST length=1;",
+        HELLO "C option option=GO length=0xffffffff;",
+        HELLO OPT("LIST") "C option option=0x1234 length=1;",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(scripts); i++) {
+        g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+        talk_say(talk, scripts[i]);
+        CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT));
+    }
+}
+
+/* ---- Cookies --------------------------------------------------------------------------------- */
+
+static void two_requests_with_one_cookie_get_two_replies(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN READ("1") READ("1"));
+    talk_broken(talk, "transmission.request.cookie-distinct");
+    CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
+    talk_say(talk, DATA("1") DATA("1"));
+    talk_broken(talk, "");
+    talk_say(talk, DATA("1"));
+    talk_broken(talk, "transmission.reply.once");
+}
+
+static void nobody_can_tell_unlike_requests_with_one_cookie_apart(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN READ("1") FLUSH("1") DONE("1") DATA("1"));
+    talk_broken(talk, "transmission.request.cookie-distinct");
+    CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
+}
+
+static void a_stray_reply_that_could_have_a_payload_ends_the_framing(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN READ("1") DATA("2") DATA("1"));
+    talk_broken(talk, "transmission.reply.cookie");
+    CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
+}
+
+static void of_many_answered_cookies_the_latest_are_remembered(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN);
+    for (unsigned i = 0; i < 100; i++) {
+        g_autofree char *script = g_strdup_printf(FLUSH("%u") DONE("%u"), i, i);
+        talk_say(talk, script);
+    }
+    talk_say(talk, DONE("99") DONE("36") DONE("35"));
+    talk_broken(talk, "transmission.reply.once transmission.reply.once transmission.reply.unasked");
+}
+
+/* ---- Tainted, desynchronised, vantage -------------------------------------------------------- */
+
+static void a_server_is_not_held_to_the_rules_once_its_client_broke_them(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN "C request type=READ offset=1048576 length=1 cookie=1;");
+    talk_broken(talk, "size.client-within-export");
+    talk_say(talk, FAILS("2", "30") "S fill 100 1;");
+    talk_broken(talk, "");
+    CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
+}
+
+static void a_client_is_tainted_but_not_blamed_where_the_server_broke_the_rules_first(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO ENTER("0"));
+    talk_broken(talk, "transmission.flags.has-flags");
+    talk_say(talk, FLUSH("1"));
+    talk_broken(talk, "");
+    CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT));
+}
+
+static void what_only_should_not_be_taints_nobody(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN READ("1") FAILS("1", "ENOMEM") DONE("9"));
+    talk_broken(talk, "error.enomem transmission.reply.unasked");
+}
+
+static void behind_a_wrong_magic_nothing_is_decoded_nor_judged(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO "C option magic=1;" OPT("LIST") OPT("LIST"));
+    talk_broken(talk, "handshake.option.magic");
+    CU_ASSERT(session_desynchronised(talk->session, SIDE_CLIENT));
+    CU_ASSERT_EQUAL(session_pending(talk->session, SIDE_CLIENT), 0);
+    talk_say(talk, ERROR("0", "ERR_INVALID") "S close;");
+    talk_broken(talk, "");
+}
+
+static void a_relay_judges_no_order_across_directions(void)
+{
+    static const struct {
+        const char *script, *endpoint, *relay;
+    } rows[] = {
+        {HELLO OPT("LIST") OPT("LIST"), "handshake.option.one-at-a-time", ""},
+        {HELLO ACK("LIST"), "handshake.reply.unasked", ""},
+        {OPEN DONE("1"), "transmission.reply.unasked", ""},
+        {OPEN READ("1") READ("1"), "transmission.request.cookie-distinct", ""},
+        {OPEN DISC("1") FAILS("1", "EINVAL"), "transmission.disc.no-reply", ""},
+        {HELLO ENTER("0"), "transmission.flags.has-flags", "transmission.flags.has-flags"},
+        {OPEN FLUSH("1") "S fill 16 1;", "transmission.reply.magic", "transmission.reply.magic"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Talk) endpoint = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+        g_autoptr(Talk) relay = talk_new(VANTAGE_RELAY, SPLIT_WHOLE);
+        talk_say(endpoint, rows[i].script);
+        talk_say(relay, rows[i].script);
+        talk_broken(endpoint, rows[i].endpoint);
+        talk_broken(relay, rows[i].relay);
+    }
+}
+
+static void a_relay_sees_nothing_behind_starttls(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_RELAY, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO OPT("STARTTLS") ACK("STARTTLS") "C fill 100 22; S fill 100 22;");
+    talk_broken(talk, "");
+    CU_ASSERT(session_desynchronised(talk->session, SIDE_CLIENT));
+}
+
+static void extended_headers_are_not_taken_for_something_else(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO OPT("EXTENDED_HEADERS") ACK("EXTENDED_HEADERS") ENTER(
+                       "HAS_FLAGS") "C hex 21e41c71; C fill 28 0; S hex 6e8a278c; S fill 28 0;");
+    talk_broken(talk, "");
+    CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
+    CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
+}
+
+static void an_option_behind_go_that_succeeded_ends_the_framing(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_RELAY, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO ASK("GO", "") OPT("LIST") EXPORT("GO", "512", "HAS_FLAGS")
+                       ACK("GO") "S fill 50 1;");
+    talk_broken(talk, "");
+    CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT));
+    CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
+}
+
+static void no_zeroes_that_were_not_offered_leave_the_framing_open(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(
+        talk,
+        "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags flags=NO_ZEROES;" EXPORT_NAME
+        "S export size=512 flags=HAS_FLAGS; S fill 124 0;");
+    talk_broken(talk, "handshake.client-flags.no-zeroes-unoffered");
+    CU_ASSERT_PTR_NOT_NULL(strstr(talk->messages->str, "export size=512"));
+}
+
+static void a_server_may_end_within_a_greeting_that_nobody_waits_for(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, "S greeting magic=0x00420281861253; C close; S close;");
+    talk_broken(talk, "");
+}
+
+static void a_server_may_end_within_a_reply(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN READ("1") "S simple-reply cookie=1 + fill 100 9; S close;");
+    talk_broken(talk, "");
+    CU_ASSERT_EQUAL(session_pending(talk->session, SIDE_SERVER), 116);
+    talk_say(talk, "S fill 412 9;"); /* nothing comes after the end */
+    CU_ASSERT_EQUAL(session_pending(talk->session, SIDE_SERVER), 116);
+}
+
+void session_tests(void)
+{
+    CU_TestInfo tests[] = {
+        {"phases, messages and findings are the same whatever the pieces",
+         phases_messages_and_findings_are_the_same_whatever_the_pieces},
+        {"facts are those of the last successful go", facts_are_those_of_the_last_successful_go},
+        {"sizes that go did not ask for commit to nothing",
+         sizes_that_go_did_not_ask_for_commit_to_nothing},
+        {"a message tells what it answers", a_message_tells_what_it_answers},
+        {"what is pending is counted", what_is_pending_is_counted},
+        {"a write may be answered before all of its data came",
+         a_write_may_be_answered_before_all_of_its_data_came},
+        {"an option may be answered before all of its data came",
+         an_option_may_be_answered_before_all_of_its_data_came},
+        {"an error to export name is blamed even before the name is whole",
+         an_error_to_export_name_is_blamed_even_before_the_name_is_whole},
+        {"breaches that a header shows taint before the data came",
+         breaches_that_a_header_shows_taint_before_the_data_came},
+        {"two requests with one cookie get two replies",
+         two_requests_with_one_cookie_get_two_replies},
+        {"nobody can tell unlike requests with one cookie apart",
+         nobody_can_tell_unlike_requests_with_one_cookie_apart},
+        {"a stray reply that could have a payload ends the framing",
+         a_stray_reply_that_could_have_a_payload_ends_the_framing},
+        {"of many answered cookies the latest are remembered",
+         of_many_answered_cookies_the_latest_are_remembered},
+        {"a server is not held to the rules once its client broke them",
+         a_server_is_not_held_to_the_rules_once_its_client_broke_them},
+        {"a client is tainted but not blamed where the server broke the rules first",
+         a_client_is_tainted_but_not_blamed_where_the_server_broke_the_rules_first},
+        {"what only should not be taints nobody", what_only_should_not_be_taints_nobody},
+        {"behind a wrong magic nothing is decoded nor judged",
+         behind_a_wrong_magic_nothing_is_decoded_nor_judged},
+        {"a relay judges no order across directions", a_relay_judges_no_order_across_directions},
+        {"a relay sees nothing behind starttls", a_relay_sees_nothing_behind_starttls},
+        {"extended headers are not taken for something else",
+         extended_headers_are_not_taken_for_something_else},
+        {"an option behind go that succeeded ends the framing",
+         an_option_behind_go_that_succeeded_ends_the_framing},
+        {"no zeroes that were not offered leave the framing open",
+         no_zeroes_that_were_not_offered_leave_the_framing_open},
+        {"a server may end within a greeting that nobody waits for",
+         a_server_may_end_within_a_greeting_that_nobody_waits_for},
+        {"a server may end within a reply", a_server_may_end_within_a_reply},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {
+        {"session", NULL, NULL, NULL, NULL, tests},
+        CU_SUITE_INFO_NULL,
+    };
+
+    CU_register_suites(suites);
+}
