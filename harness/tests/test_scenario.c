@@ -171,7 +171,7 @@ static void headers_say_what_a_case_needs(void)
 {
     g_autoptr(Scenario) scenario = parse("# about this case\n"
                                          "\n"
-                                         "case    A title, with \"# quotes\" and x#y   # comment\n"
+                                         "case    A title, with \" # quotes\" and x#y   # comment\n"
                                          "peer    kernel\n"
                                          "needs   writes  transmission-flag SEND_FUA $flag\n"
                                          "needs   size >= 64k  minimum-block!=1\n"
@@ -180,7 +180,7 @@ static void headers_say_what_a_case_needs(void)
 
     CU_ASSERT_STRING_EQUAL(scenario->path, "folder/x");
     CU_ASSERT_STRING_EQUAL(scenario->file, "x.case");
-    CU_ASSERT_STRING_EQUAL(scenario->title, "A title, with \"# quotes\" and x#y");
+    CU_ASSERT_STRING_EQUAL(scenario->title, "A title, with \" # quotes\" and x#y");
     CU_ASSERT_TRUE(is_at(scenario->title_place, 3, 9));
     CU_ASSERT_EQUAL(scenario->peer, PEER_KERNEL);
     CU_ASSERT_PTR_NULL(scenario->act);
@@ -273,7 +273,7 @@ static void a_message_has_actor_verb_and_arguments(void)
                                               "  S: reply ABORT ACK length=0   @a.b-c @d.e\n"
                                               " : flush\n"
                                               "B.S: closed\n"
-                                              "then served\n");
+                                              "then served {\n}\n");
     const Statement *negotiate = statement(scenario->statements, 0);
     const Statement *option = statement(scenario->statements, 1);
     const Statement *reply = statement(scenario->statements, 2);
@@ -303,6 +303,7 @@ static void a_message_has_actor_verb_and_arguments(void)
     CU_ASSERT_FALSE(statement(scenario->statements, 4)->then);
     CU_ASSERT_TRUE(statement(scenario->statements, 5)->then);
     CU_ASSERT_STRING_EQUAL(statement(scenario->statements, 5)->verb, "served");
+    CU_ASSERT_PTR_NOT_NULL(statement(scenario->statements, 5)->block);
 }
 
 static void arguments_compare_bind_and_name(void)
@@ -422,7 +423,9 @@ static void traces_are_judged_at_the_end(void)
                                          "trace eventually C: option LIST\n"
                                          "trace never S: error  @a.b\n"
                                          "trace C: option ABORT before C: close  @c.d @e.f\n"
-                                         "trace exit 0\n");
+                                         "trace exit 0\n"
+                                         "trace C: x flags has A y as $z before C: close\n"
+                                         "S: x before y\n");
     const Statement *before = statement(scenario->statements, 2);
     const Statement *exited = statement(scenario->statements, 3);
 
@@ -437,6 +440,8 @@ static void traces_are_judged_at_the_end(void)
     CU_ASSERT_EQUAL(exited->trace, TRACE_FACT);
     CU_ASSERT_STRING_EQUAL(exited->verb, "exit");
     CU_ASSERT_TRUE(is_integer(arg(exited, 0)->value, 0));
+    CU_ASSERT_EQUAL(statement(scenario->statements, 4)->trace, TRACE_BEFORE);
+    CU_ASSERT_EQUAL(statement(scenario->statements, 5)->args->len, 2); /* a word like others */
 }
 
 /* ---- Words ------------------------------------------------------------------------------------ */
