@@ -64,7 +64,7 @@ typedef struct {
     char *blocked_by;     /* id of the requirement whose step blocked, or NULL */
     bool doubtful;        /* could be the doing of something else: to be played again, alone */
     char *transcript;     /* both sides, in the notation, with hex of what is not understood */
-    unsigned duration_ms;
+    unsigned duration_us;
 } PlayResult;
 void play_result_free(PlayResult *result);
 

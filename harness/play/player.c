@@ -416,6 +416,6 @@ PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const
     play_then(player);
     play_settle(player->result, player->skipped, player->blocked, player->broken);
     PlayResult *result = player_finish(player);
-    result->duration_ms = (unsigned)((g_get_monotonic_time() - began_us) / 1000);
+    result->duration_us = (unsigned)(g_get_monotonic_time() - began_us);
     return result;
 }

@@ -86,11 +86,11 @@ json_t *report_json_case(const RunEntry *entry)
     const PlayResult *result = entry->result;
 
     return json_pack(
-        "{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "id", string(entry->play_case->id),
+        "{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:f, s:o}", "id", string(entry->play_case->id),
         "title", string(entry->play_case->title), "verdict", verdict_name(result->verdict), "kind",
         string(result->kind != KIND_NONE ? verdict_kind_name(result->kind) : NULL), "reason",
         string(result->reason), "requirements", requirement_array(entry->play_case), "violations",
-        finding_array(result), "duration_ms", (json_int_t)result->duration_ms, "transcript",
+        finding_array(result), "duration_ms", result->duration_us / 1000.0, "transcript",
         string(result->transcript != NULL ? result->transcript : ""));
 }
 

@@ -148,7 +148,7 @@ static void append_case(GString *out, const RunEntry *entry)
     g_string_append(out, "    <testcase");
     append_attribute(out, "classname", class);
     append_attribute(out, "name", name);
-    append_time(out, entry->result->duration_ms);
+    append_time(out, entry->result->duration_us / 1000);
     if (entry->result->verdict == VERDICT_PASS) {
         g_string_append(out, "/>\n");
         return;
@@ -192,7 +192,7 @@ static void suite_add(Suite *suite, RunEntry *entry)
     suite->failures += verdict == VERDICT_FAIL;
     suite->errors += verdict == VERDICT_ERROR;
     suite->skipped += verdict == VERDICT_SKIP || verdict == VERDICT_BLOCKED;
-    suite->duration_ms += entry->result->duration_ms;
+    suite->duration_ms += entry->result->duration_us / 1000;
 }
 
 static GPtrArray *make_suites(const RunSummary *summary)

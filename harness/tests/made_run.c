@@ -73,7 +73,7 @@ RunEntry *made_run_add(MadeRun *run, const char *id, Verdict verdict, VerdictKin
     result->reason = g_strdup(reason);
     result->findings = g_ptr_array_new_with_free_func((GDestroyNotify)test_finding_free);
     result->transcript = g_strdup("C: option ABORT\nS: close\n");
-    result->duration_ms = 12;
+    result->duration_us = 12345;
     entry->play_case = play_case;
     entry->result = result;
 
