@@ -396,12 +396,13 @@ static void long_lines_and_many_words_do_no_harm(void)
 
 static void a_file_is_at_most_a_mebibyte(void)
 {
-    g_autofree char *text = g_strnfill((1 << 20) + 1, '\n');
+    const size_t limit = (size_t)1 << 20;
+    g_autoptr(GString) text = heap("", "\n", (int)(limit - strlen(HEAD)), "\n");
+    g_autoptr(Scenario) scenario = scenario_parse("x", "x.case", text->str, limit, NULL);
 
-    memcpy(text, HEAD, strlen(HEAD));
-    g_autoptr(Scenario) scenario = scenario_parse("x", "x.case", text, 1 << 20, NULL);
+    CU_ASSERT_EQUAL(text->len, limit + 1);
     CU_ASSERT_PTR_NOT_NULL(scenario);
-    refused_at(text, (1 << 20) + 1, "x.case:1:1: ", "larger than 1048576 bytes");
+    refused_at(text->str, limit + 1, "x.case:1:1: ", "larger than 1048576 bytes");
 }
 
 /* ---- The nearest word ------------------------------------------------------------------------- */
