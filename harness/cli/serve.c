@@ -232,6 +232,7 @@ static int configure_and_serve(const Options *options)
     return serve(server, config.exports[0].name);
 }
 
+/* Names and texts are taken as the bytes that they are, whatever the locale: as file names. */
 static bool parse_options(Options *options, int argc, char **argv, GError **error)
 {
     const GOptionEntry entries[] = {
@@ -241,13 +242,13 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
         {"bind", 'b', 0, G_OPTION_ARG_STRING, &options->bind,
          "The address to listen on, IPv4 or IPv6 (127.0.0.1)", "ADDRESS"},
         {"size", 's', 0, G_OPTION_ARG_STRING, &options->size, "Size of the exports (64M)", "SIZE"},
-        {"export", 'e', 0, G_OPTION_ARG_STRING_ARRAY, &options->exports,
+        {"export", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &options->exports,
          "An export; settings: size=, ro, rw, block=MIN/PREF/MAX, lenient, require, description=, "
          "canonical=",
          "NAME[:SETTING,…]"},
-        {"default-export", 0, 0, G_OPTION_ARG_STRING, &options->default_export,
+        {"default-export", 0, 0, G_OPTION_ARG_FILENAME, &options->default_export,
          "What the empty name means", "NAME"},
-        {"description", 0, 0, G_OPTION_ARG_STRING, &options->description,
+        {"description", 0, 0, G_OPTION_ARG_FILENAME, &options->description,
          "Description of the exports", "TEXT"},
         {"read-only", 'r', 0, G_OPTION_ARG_NONE, &options->read_only, "Read-only exports", NULL},
         {"block-size", 0, 0, G_OPTION_ARG_STRING, &options->block_size, "Size constraints",
