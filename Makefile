@@ -267,6 +267,7 @@ help: ## this list
 
 install: $(BINARY) ## install to DESTDIR, PREFIX=/usr/local
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/nbdconform
+	install -D -m 644 harness/cli/nbdconform.1 $(DESTDIR)$(PREFIX)/share/man/man1/nbdconform.1
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/nbdconform
+	rm -f $(DESTDIR)$(PREFIX)/bin/nbdconform $(DESTDIR)$(PREFIX)/share/man/man1/nbdconform.1

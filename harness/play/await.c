@@ -15,8 +15,8 @@
 #define STOP_POLL_MS 200
 
 /* Looks at what has come since SEEN (NULL: at all of it). True if that settles the wait. */
-static bool scan(Player *player, Connection *connection, Matcher matcher, gpointer data, GList **seen,
-                 Event *event)
+static bool scan(Player *player, Connection *connection, Matcher matcher, gpointer data,
+                 GList **seen, Event *event)
 {
     GList *at = *seen == NULL ? connection->came.head : (*seen)->next;
 

@@ -142,8 +142,8 @@ static bool check_named(Compiler *compiler, const Verb *verb, const Arg *arg)
         return check_payload(compiler, arg->value);
     if (field->kind == FIELD_INTEGER) {
         uint64_t number;
-        return value_integer_of(arg->value, &compiler->scope, field->names, compiler->scenario, &number,
-                                compiler->error);
+        return value_integer_of(arg->value, &compiler->scope, field->names, compiler->scenario,
+                                &number, compiler->error);
     }
     return check_expr(compiler, arg->value, field->names);
 }
@@ -164,8 +164,8 @@ static bool check_position(Compiler *compiler, const Verb *verb, const Position 
     if (expr->kind == EXPR_WORD) {
         if (among(expr->text, position->words))
             return true;
-        scenario_set_error(compiler->error, compiler->scenario, expr->place, "%s does not go with %s",
-                           expr->text, verb->name);
+        scenario_set_error(compiler->error, compiler->scenario, expr->place,
+                           "%s does not go with %s", expr->text, verb->name);
         return false;
     }
     if (takes_strings)
@@ -303,7 +303,8 @@ static bool line_writes(Compiler *compiler, const Verb *verb, const Statement *l
         return false;
     return !value_integer_of(line_position(line, 0), &compiler->scope, &wire_commands,
                              compiler->scenario, &command, NULL) ||
-           !safe_command(command) || line_arg(line, "data") != NULL || line_arg(line, "magic") != NULL;
+           !safe_command(command) || line_arg(line, "data") != NULL ||
+           line_arg(line, "magic") != NULL;
 }
 
 static void note_pins(Compiler *compiler, const Verb *verb, const Statement *line)
@@ -315,8 +316,8 @@ static void note_pins(Compiler *compiler, const Verb *verb, const Statement *lin
     if (g_str_equal(verb->name, "simple-reply"))
         compiler->play_case->pins_replies = true; /* to simple ones, which are the default */
     if (verb->actor != ACTOR_CLIENT || !g_str_equal(verb->name, "option") ||
-        !value_integer_of(line_position(line, 0), &compiler->scope, &wire_options, compiler->scenario,
-                          &option, NULL))
+        !value_integer_of(line_position(line, 0), &compiler->scope, &wire_options,
+                          compiler->scenario, &option, NULL))
         return;
     if (option == NBD_OPT_GO || option == NBD_OPT_EXPORT_NAME) {
         compiler->entered = true;
@@ -332,7 +333,8 @@ static bool check_plain(Compiler *compiler, const Statement *line)
     if (verb == NULL)
         return unknown_verb(compiler, line);
     if (line->block != NULL && line->outcome.kind == OUTCOME_NONE) {
-        scenario_set_error(compiler->error, compiler->scenario, line->place, "%s takes no block", verb->name);
+        scenario_set_error(compiler->error, compiler->scenario, line->place, "%s takes no block",
+                           verb->name);
         return false;
     }
     if (!check_args(compiler, verb, line) || !check_citations(compiler, line) ||
@@ -403,7 +405,8 @@ static bool check_uses(Compiler *compiler)
         const Use *use = compiler->scenario->uses->pdata[i];
         if (g_str_equal(use->word, "region")) {
             if (use->value == NULL) {
-                scenario_set_error(compiler->error, compiler->scenario, use->place, "how large a region?");
+                scenario_set_error(compiler->error, compiler->scenario, use->place,
+                                   "how large a region?");
                 return false;
             }
             if (!value_integer_of(use->value, &compiler->scope, NULL, compiler->scenario,
@@ -425,16 +428,16 @@ static bool check_uses(Compiler *compiler)
 static bool check_needs(Compiler *compiler)
 {
     for (guint i = 0; i < compiler->scenario->needs->len; i++)
-        if (!play_check_need(compiler->scenario, compiler->scenario->needs->pdata[i], &compiler->scope,
-                             compiler->error))
+        if (!play_check_need(compiler->scenario, compiler->scenario->needs->pdata[i],
+                             &compiler->scope, compiler->error))
             return false;
     return true;
 }
 
 static bool check_case(Compiler *compiler)
 {
-    static const char *const builtins[] = {"size",    "flags",     "minimum", "preferred",
-                                           "maximum", "block",     "region"};
+    static const char *const builtins[] = {"size",    "flags", "minimum", "preferred",
+                                           "maximum", "block", "region"};
     g_autoptr(GBytes) empty = g_bytes_new(NULL, 0);
 
     for (size_t i = 0; i < G_N_ELEMENTS(builtins); i++)
@@ -476,7 +479,8 @@ static char *make_id(const Scenario *scenario, GHashTable *values)
     return g_string_free(id, FALSE);
 }
 
-static bool compile_one(const Scenario *scenario, GHashTable *values, GPtrArray *cases, GError **error)
+static bool compile_one(const Scenario *scenario, GHashTable *values, GPtrArray *cases,
+                        GError **error)
 {
     PlayCase *play_case = g_new0(PlayCase, 1);
     Compiler compiler = {.scenario = scenario, .play_case = play_case, .error = error};
@@ -498,8 +502,8 @@ static bool compile_one(const Scenario *scenario, GHashTable *values, GPtrArray 
 }
 
 /* The values of loop LEVEL and those inside it, on top of CHOSEN. */
-static bool compile_loops(const Scenario *scenario, guint level, GHashTable *chosen, GPtrArray *cases,
-                          GError **error)
+static bool compile_loops(const Scenario *scenario, guint level, GHashTable *chosen,
+                          GPtrArray *cases, GError **error)
 {
     if (level == scenario->loops->len) {
         GHashTable *values = scope_values_new();
@@ -509,7 +513,8 @@ static bool compile_loops(const Scenario *scenario, guint level, GHashTable *cho
         g_hash_table_iter_init(&iter, chosen);
         while (g_hash_table_iter_next(&iter, &name, &value)) {
             Expr variable = {.kind = EXPR_VARIABLE, .text = name};
-            g_hash_table_insert(values, g_strdup(name), value_of(&variable, &scope, NULL, scenario, NULL));
+            g_hash_table_insert(values, g_strdup(name),
+                                value_of(&variable, &scope, NULL, scenario, NULL));
         }
         return compile_one(scenario, values, cases, error);
     }

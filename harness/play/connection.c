@@ -16,7 +16,8 @@
 /* Messages that nobody has expected yet; a peer that sends more is cut short by its reader. */
 #define MAX_CAME 20000u
 
-Connection *play_connection_new(const char *name, Transport *transport, GString *transcript, bool labelled)
+Connection *play_connection_new(const char *name, Transport *transport, GString *transcript,
+                                bool labelled)
 {
     Connection *connection = g_new0(Connection, 1);
 
@@ -167,7 +168,8 @@ static void note_arrival(Connection *connection)
     gint64 now = g_get_monotonic_time();
 
     if (connection->last_arrival_us > 0)
-        connection->widest_gap_us = MAX(connection->widest_gap_us, now - connection->last_arrival_us);
+        connection->widest_gap_us =
+            MAX(connection->widest_gap_us, now - connection->last_arrival_us);
     connection->last_arrival_us = now;
     connection->last_progress_us = now;
 }

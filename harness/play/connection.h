@@ -9,26 +9,27 @@ typedef struct {
     char *name; /* "A" for the first, else as the case calls it */
     Transport *transport;
     Session *session;
-    GByteArray *out;     /* to be sent, from OUT_START on */
+    GByteArray *out; /* to be sent, from OUT_START on */
     size_t out_start;
-    GArray *cuts;        /* of guint: lengths of the pieces in which OUT goes; empty: as it comes */
-    bool holding;        /* `hold reading`: the peer's bytes stay unread */
-    bool closed;         /* the peer has ended its stream */
-    bool ended;          /* we have closed ours */
-    bool send_failed;    /* the peer takes no more; what it sent before may still be read */
-    GQueue came;         /* of SessionMessage: from the peer, not yet expected by any line */
+    GArray *cuts;     /* of guint: lengths of the pieces in which OUT goes; empty: as it comes */
+    bool holding;     /* `hold reading`: the peer's bytes stay unread */
+    bool closed;      /* the peer has ended its stream */
+    bool ended;       /* we have closed ours */
+    bool send_failed; /* the peer takes no more; what it sent before may still be read */
+    GQueue came;      /* of SessionMessage: from the peer, not yet expected by any line */
     uint64_t last_cookie; /* of the latest request that we sent */
     bool has_cookie;
     uint64_t next_cookie;
     gint64 last_progress_us; /* when bytes last moved either way */
-    gint64 last_arrival_us; /* when something came, since we last sent; 0: nothing yet */
-    gint64 widest_gap_us;   /* between two such arrivals */
-    GString *transcript; /* the case's, shared by its connections */
-    bool labelled;       /* lines of the transcript name the connection */
+    gint64 last_arrival_us;  /* when something came, since we last sent; 0: nothing yet */
+    gint64 widest_gap_us;    /* between two such arrivals */
+    GString *transcript;     /* the case's, shared by its connections */
+    bool labelled;           /* lines of the transcript name the connection */
 } Connection;
 
 /* Takes TRANSPORT over. */
-Connection *play_connection_new(const char *name, Transport *transport, GString *transcript, bool labelled);
+Connection *play_connection_new(const char *name, Transport *transport, GString *transcript,
+                                bool labelled);
 void play_connection_free(Connection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, play_connection_free)
 

@@ -16,7 +16,8 @@ static void delay_acknowledgements(Connection *connection)
 {
     int off = 0;
 
-    (void)setsockopt(transport_fd(connection->transport), IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
+    (void)setsockopt(transport_fd(connection->transport), IPPROTO_TCP, TCP_QUICKACK, &off,
+                     sizeof off);
 }
 
 /* One handshake. True if its answer to NBD_OPT_GO stalled midway. */
@@ -44,19 +45,27 @@ static void play_nodelay(Player *player, const Statement *line)
     if (player->over || line->citations->len == 0)
         return;
     const Citation *citation = line->citations->pdata[0];
-    player_breach(player, requirement_find(citation->id), line,
-                  "the answer to NBD_OPT_GO comes in parts, and the later ones only after our delayed "
-                  "acknowledgement of the first: Nagle's algorithm is on",
-                  NULL, NULL);
+    player_breach(
+        player, requirement_find(citation->id), line,
+        "the answer to NBD_OPT_GO comes in parts, and the later ones only after our delayed "
+        "acknowledgement of the first: Nagle's algorithm is on",
+        NULL, NULL);
 }
 
 static const Position none[] = {{0}};
-static const Field nodelay_fields[] = {{"tries", FIELD_INTEGER, NULL}, {"export", FIELD_BYTES, NULL}, {0}};
+static const Field nodelay_fields[] = {
+    {"tries", FIELD_INTEGER, NULL}, {"export", FIELD_BYTES, NULL}, {0}};
 
 const Verb play_engine_verbs[] = {
-    {.name = "nodelay", .actor = ACTOR_NONE, .positions = none, .fields = nodelay_fields,
-     .connects = true, .play = play_nodelay, .usage = "nodelay [tries=N] [export=S]",
-     .manual = "Goes through the handshake up to N times (8), delaying acknowledgements; the line fails if each "
-               "time a part of the answer to GO waits for one, as it does where Nagle's algorithm is on."},
+    {.name = "nodelay",
+     .actor = ACTOR_NONE,
+     .positions = none,
+     .fields = nodelay_fields,
+     .connects = true,
+     .play = play_nodelay,
+     .usage = "nodelay [tries=N] [export=S]",
+     .manual =
+         "Goes through the handshake up to N times (8), delaying acknowledgements; the line fails if each "
+         "time a part of the answer to GO waits for one, as it does where Nagle's algorithm is on."},
 };
 const size_t play_engine_verb_count = G_N_ELEMENTS(play_engine_verbs);

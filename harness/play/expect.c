@@ -33,7 +33,8 @@ static bool text_field(const SessionMessage *message, size_t start, size_t end, 
 {
     if (start > end || end > message->data->len)
         return false;
-    *out = (FieldValue){.is_text = true, .text = message->data->data + start, .length = end - start};
+    *out =
+        (FieldValue){.is_text = true, .text = message->data->data + start, .length = end - start};
     return true;
 }
 
@@ -113,7 +114,8 @@ static bool compare_text(const FieldValue *field, const Arg *arg, const Value *v
 
 static bool is_data(const Arg *arg)
 {
-    return arg->name != NULL && (g_str_equal(arg->name, "data") || g_str_equal(arg->name, "expect"));
+    return arg->name != NULL &&
+           (g_str_equal(arg->name, "data") || g_str_equal(arg->name, "expect"));
 }
 
 static bool data_holds(Player *player, const Arg *arg, const SessionMessage *message)
@@ -159,7 +161,8 @@ static void bind(Player *player, const Statement *line, const SessionMessage *me
     for (guint i = 0; i < line->args->len; i++) {
         const Arg *arg = line->args->pdata[i];
         FieldValue field;
-        if (arg->kind != ARG_BIND || arg->name == NULL || !message_field(message, arg->name, &field))
+        if (arg->kind != ARG_BIND || arg->name == NULL ||
+            !message_field(message, arg->name, &field))
             continue;
         if (field.is_text) {
             g_autoptr(GBytes) text = g_bytes_new(field.text, field.length);
@@ -201,7 +204,8 @@ static Match match_export(Player *player, Connection *connection, const Statemen
 
 /* Positions 1 and following of `reply`: types, any of which will do, `error` for any error, `final` for
  * any final reply; behind `not`, none of those that follow may it be. */
-static bool type_holds(Player *player, const Statement *line, const SessionMessage *message, guint *at)
+static bool type_holds(Player *player, const Statement *line, const SessionMessage *message,
+                       guint *at)
 {
     uint64_t type = message->value[REPLY_TYPE];
     bool negated = false, found = false;
@@ -228,7 +232,8 @@ static bool type_holds(Player *player, const Statement *line, const SessionMessa
     return found != negated;
 }
 
-static bool info_holds(Player *player, const Statement *line, const SessionMessage *message, guint at)
+static bool info_holds(Player *player, const Statement *line, const SessionMessage *message,
+                       guint at)
 {
     const Expr *expr = line_position(line, at);
     uint64_t type;
@@ -273,7 +278,8 @@ static bool is_ours(Player *player, const Connection *connection, const Statemen
         return player_number(player, cookie->value, NULL, &wanted) &&
                message->value[SIMPLE_REPLY_COOKIE] == wanted;
     }
-    return !connection->has_cookie || message->value[SIMPLE_REPLY_COOKIE] == connection->last_cookie;
+    return !connection->has_cookie ||
+           message->value[SIMPLE_REPLY_COOKIE] == connection->last_cookie;
 }
 
 static Match match_simple_reply(Player *player, Connection *connection, const Statement *line,
@@ -416,10 +422,10 @@ static const Position reply_positions[] = {
     {.names = &wire_options}, {.names = &wire_reply_types, .words = type_words, .many = true}, {0}};
 static const Position error_positions[] = {
     {.names = &wire_errors, .words = error_words, .many = true, .optional = true}, {0}};
-static const Field greeting_fields[] = {{"flags", FIELD_INTEGER, &wire_handshake_flags},
-                                        {"size", FIELD_INTEGER, NULL}, {0}};
-static const Field export_fields[] = {{"size", FIELD_INTEGER, NULL},
-                                      {"flags", FIELD_INTEGER, &wire_transmission_flags}, {0}};
+static const Field greeting_fields[] = {
+    {"flags", FIELD_INTEGER, &wire_handshake_flags}, {"size", FIELD_INTEGER, NULL}, {0}};
+static const Field export_fields[] = {
+    {"size", FIELD_INTEGER, NULL}, {"flags", FIELD_INTEGER, &wire_transmission_flags}, {0}};
 static const Field reply_fields[] = {{"length", FIELD_INTEGER, NULL},
                                      {"name", FIELD_BYTES, NULL},
                                      {"name-length", FIELD_INTEGER, NULL},
@@ -440,49 +446,84 @@ static const Field simple_reply_fields[] = {{"error", FIELD_INTEGER, &wire_error
 static const Field close_fields[] = {{0}};
 
 const Verb play_expect_verbs[] = {
-    {.name = "greeting", .actor = ACTOR_SERVER, .positions = greeting_positions,
-     .fields = greeting_fields, .play = play_expectation, .match = match_greeting,
+    {.name = "greeting",
+     .actor = ACTOR_SERVER,
+     .positions = greeting_positions,
+     .fields = greeting_fields,
+     .play = play_expectation,
+     .match = match_greeting,
      .requirement = REQ("handshake.newstyle.greeting"),
      .usage = "S: greeting [oldstyle | newstyle] [flags…] [size…]",
-     .manual = "The server's first message, with the handshake flags of newstyle, or the size and flags of "
-               "oldstyle."},
-    {.name = "export", .actor = ACTOR_SERVER, .positions = none, .fields = export_fields,
-     .play = play_expectation, .match = match_export,
+     .manual =
+         "The server's first message, with the handshake flags of newstyle, or the size and flags of "
+         "oldstyle."},
+    {.name = "export",
+     .actor = ACTOR_SERVER,
+     .positions = none,
+     .fields = export_fields,
+     .play = play_expectation,
+     .match = match_export,
      .requirement = REQ("handshake.export-name.reply"),
      .usage = "S: export [size…] [flags…]",
      .manual = "The answer to EXPORT_NAME, with the 124 bytes of padding where they are due."},
-    {.name = "reply", .actor = ACTOR_SERVER, .positions = reply_positions, .fields = reply_fields,
-     .play = play_expectation, .match = match_reply,
+    {.name = "reply",
+     .actor = ACTOR_SERVER,
+     .positions = reply_positions,
+     .fields = reply_fields,
+     .play = play_expectation,
+     .match = match_reply,
      .requirement = REQ("handshake.reply.every-option"),
      .usage = "S: reply OPTION [not] (TYPE… | error | final | INFO TYPE) [field…]",
-     .manual = "A reply to OPTION of one of the given types; `error` is any error, `final` any final reply, "
-               "and behind `not` none of them may it be. Replies before the final one come in any order, "
-               "and those that no line asks for are passed over; a line for the final reply ends the set. "
-               "Fields: `length`, and of SERVER `name`, `description`; of INFO EXPORT `size`, `flags`; of "
-               "INFO BLOCK_SIZE `minimum`, `preferred`, `maximum`; of INFO NAME `name`; of INFO DESCRIPTION "
-               "`description`; of errors `message`."},
-    {.name = "simple-reply", .actor = ACTOR_SERVER, .positions = none, .fields = simple_reply_fields,
-     .play = play_expectation, .match = match_simple_reply,
+     .manual =
+         "A reply to OPTION of one of the given types; `error` is any error, `final` any final reply, "
+         "and behind `not` none of them may it be. Replies before the final one come in any order, "
+         "and those that no line asks for are passed over; a line for the final reply ends the set. "
+         "Fields: `length`, and of SERVER `name`, `description`; of INFO EXPORT `size`, `flags`; of "
+         "INFO BLOCK_SIZE `minimum`, `preferred`, `maximum`; of INFO NAME `name`; of INFO DESCRIPTION "
+         "`description`; of errors `message`."},
+    {.name = "simple-reply",
+     .actor = ACTOR_SERVER,
+     .positions = none,
+     .fields = simple_reply_fields,
+     .play = play_expectation,
+     .match = match_simple_reply,
      .requirement = REQ("transmission.reply.every-request"),
      .usage = "S: simple-reply [error…] [cookie=N] [length…] [data=PAYLOAD]",
-     .manual = "The simple reply to the request with this cookie, by default the latest one sent. `length` is "
-               "that of its data. Replies to other requests are passed over."},
-    {.name = "ok", .actor = ACTOR_SERVER, .positions = none, .fields = simple_reply_fields,
-     .play = play_expectation, .match = match_ok,
+     .manual =
+         "The simple reply to the request with this cookie, by default the latest one sent. `length` is "
+         "that of its data. Replies to other requests are passed over."},
+    {.name = "ok",
+     .actor = ACTOR_SERVER,
+     .positions = none,
+     .fields = simple_reply_fields,
+     .play = play_expectation,
+     .match = match_ok,
      .requirement = REQ("transmission.reply.every-request"),
      .usage = "S: ok [cookie=N] [data=PAYLOAD]",
-     .manual = "Success for the request with this cookie, by default the latest one sent, whatever the kind of "
-               "reply."},
-    {.name = "error", .actor = ACTOR_SERVER, .positions = error_positions, .fields = simple_reply_fields,
-     .play = play_expectation, .match = match_error,
+     .manual =
+         "Success for the request with this cookie, by default the latest one sent, whatever the kind of "
+         "reply."},
+    {.name = "error",
+     .actor = ACTOR_SERVER,
+     .positions = error_positions,
+     .fields = simple_reply_fields,
+     .play = play_expectation,
+     .match = match_error,
      .requirement = REQ("transmission.reply.every-request"),
      .usage = "S: error [not] [ERROR…] [cookie=N]",
-     .manual = "An error for the request with this cookie, by default the latest one sent: one of those named, "
-               "or any; behind `not` any other."},
-    {.name = "close", .actor = ACTOR_SERVER, .positions = none, .fields = close_fields,
-     .play = play_expectation, .match = match_close, .requirement = REQ("robust.answers"),
+     .manual =
+         "An error for the request with this cookie, by default the latest one sent: one of those named, "
+         "or any; behind `not` any other."},
+    {.name = "close",
+     .actor = ACTOR_SERVER,
+     .positions = none,
+     .fields = close_fields,
+     .play = play_expectation,
+     .match = match_close,
+     .requirement = REQ("robust.answers"),
      .usage = "S: close",
-     .manual = "The server ends the connection: end of stream, reset or broken pipe alike. Replies to requests "
-               "in flight may come before."},
+     .manual =
+         "The server ends the connection: end of stream, reset or broken pipe alike. Replies to requests "
+         "in flight may come before."},
 };
 const size_t play_expect_verb_count = G_N_ELEMENTS(play_expect_verbs);

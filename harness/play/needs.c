@@ -9,7 +9,7 @@ typedef struct {
     const PlayMode *mode;
     const PlayTarget *target; /* or NULL */
     const SessionFacts *facts;
-    bool known;               /* the export's facts are: a session entered transmission */
+    bool known; /* the export's facts are: a session entered transmission */
 } Question;
 
 typedef struct {
@@ -52,7 +52,8 @@ static char *need_handshake_flag(const Question *question)
     uint64_t wanted = bits(question, &wire_handshake_flags);
     g_autofree char *text = NULL;
 
-    if (question->facts->style == STYLE_UNKNOWN || (question->facts->handshake_flags & wanted) == wanted)
+    if (question->facts->style == STYLE_UNKNOWN ||
+        (question->facts->handshake_flags & wanted) == wanted)
         return NULL;
     text = wire_format(&wire_handshake_flags, wanted & ~(uint64_t)question->facts->handshake_flags);
     return g_strdup_printf("the server does not set %s", text);
@@ -60,8 +61,8 @@ static char *need_handshake_flag(const Question *question)
 
 static char *need_transmission_flag(const Question *question)
 {
-    uint64_t missing = bits(question, &wire_transmission_flags) &
-                       ~(uint64_t)question->facts->transmission_flags;
+    uint64_t missing =
+        bits(question, &wire_transmission_flags) & ~(uint64_t)question->facts->transmission_flags;
 
     if (!question->known || missing == 0)
         return NULL;
@@ -90,18 +91,22 @@ static char *need_oldstyle(const Question *question)
 
 static char *need_newstyle(const Question *question)
 {
-    return question->facts->style == STYLE_OLDSTYLE ? g_strdup("the server greets in the old style") : NULL;
+    return question->facts->style == STYLE_OLDSTYLE ? g_strdup("the server greets in the old style")
+                                                    : NULL;
 }
 
 static char *need_unfixed(const Question *question)
 {
-    return question->facts->style == STYLE_FIXED_NEWSTYLE ? g_strdup("the server offers fixed newstyle")
-                                                          : need_newstyle(question);
+    return question->facts->style == STYLE_FIXED_NEWSTYLE
+               ? g_strdup("the server offers fixed newstyle")
+               : need_newstyle(question);
 }
 
 static char *need_tcp(const Question *question)
 {
-    return transport_address_is_tcp(question->mode->address) ? NULL : g_strdup("the target is no TCP port");
+    return transport_address_is_tcp(question->mode->address)
+               ? NULL
+               : g_strdup("the target is no TCP port");
 }
 
 static char *need_sizes(const Question *question)
@@ -159,18 +164,21 @@ static char *need_size(const Question *question)
 
 static char *need_minimum(const Question *question)
 {
-    return question->known ? compare(question, "the minimum block size", question->facts->minimum) : NULL;
+    return question->known ? compare(question, "the minimum block size", question->facts->minimum)
+                           : NULL;
 }
 
 static char *need_preferred(const Question *question)
 {
-    return question->known ? compare(question, "the preferred block size", question->facts->preferred)
-                           : NULL;
+    return question->known
+               ? compare(question, "the preferred block size", question->facts->preferred)
+               : NULL;
 }
 
 static char *need_maximum(const Question *question)
 {
-    return question->known ? compare(question, "the maximum payload", question->facts->maximum) : NULL;
+    return question->known ? compare(question, "the maximum payload", question->facts->maximum)
+                           : NULL;
 }
 
 static const NeedWord words[] = {
@@ -189,8 +197,10 @@ static const NeedWord words[] = {
     {"no-sizes", NULL, false, need_no_sizes, "no advertised size constraints"},
     {"size", NULL, true, need_size, "the export's size in bytes"},
     {"minimum-block", NULL, true, need_minimum, "the minimum block size, 1 if none is advertised"},
-    {"preferred-block", NULL, true, need_preferred, "the preferred block size, 4096 if none is advertised"},
-    {"maximum-payload", NULL, true, need_maximum, "the maximum payload, 32 MiB if none is advertised"},
+    {"preferred-block", NULL, true, need_preferred,
+     "the preferred block size, 4096 if none is advertised"},
+    {"maximum-payload", NULL, true, need_maximum,
+     "the maximum payload, 32 MiB if none is advertised"},
 };
 
 static const NeedWord *find_word(const char *word)
@@ -231,9 +241,9 @@ bool play_check_need(const Scenario *scenario, const Need *need, const Scope *sc
         for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
             choices[i] = words[i].word;
         const char *near = scenario_nearest(need->word, choices);
-        scenario_set_error(error, scenario, need->place, "nothing is known of \"%s\" to be needed%s%s%s",
-                           need->word, near ? "; did you mean \"" : "", near ? near : "",
-                           near ? "\"?" : "");
+        scenario_set_error(error, scenario, need->place,
+                           "nothing is known of \"%s\" to be needed%s%s%s", need->word,
+                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         return false;
     }
     if (word->compares != (need->compare != ARG_POSITION)) {
@@ -241,7 +251,8 @@ bool play_check_need(const Scenario *scenario, const Need *need, const Scope *sc
                            word->compares ? "always" : "never");
         return false;
     }
-    if (need->value != NULL && !value_integer_of(need->value, scope, NULL, scenario, &number, error))
+    if (need->value != NULL &&
+        !value_integer_of(need->value, scope, NULL, scenario, &number, error))
         return false;
     return check_names(scenario, need, word, scope, error);
 }
@@ -279,7 +290,8 @@ char *play_unfit(const PlayCase *play_case, const PlayMode *mode, const PlayTarg
 {
     if (play_case->pins_enter && play_case->enter == ENTER_GO && mode->enter == ENTER_EXPORT_NAME)
         return g_strdup("is about NBD_OPT_GO, and the run enters by NBD_OPT_EXPORT_NAME");
-    if (play_case->pins_replies && play_case->replies == REPLIES_SIMPLE && mode->replies != REPLIES_SIMPLE)
+    if (play_case->pins_replies && play_case->replies == REPLIES_SIMPLE &&
+        mode->replies != REPLIES_SIMPLE)
         return g_strdup("is about simple replies");
     if (play_case->writes && !mode->allow_writes)
         return g_strdup("needs --allow-writes");

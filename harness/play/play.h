@@ -20,7 +20,7 @@
 
 typedef enum {
     VERDICT_PASS,
-    VERDICT_WARN,    /* a SHOULD was broken; or a hint (kind "hint"), which --strict leaves alone */
+    VERDICT_WARN, /* a SHOULD was broken; or a hint (kind "hint"), which --strict leaves alone */
     VERDICT_FAIL,
     VERDICT_SKIP,    /* the target lacks what the case needs */
     VERDICT_BLOCKED, /* a step before the test failed; that step is reported under its own name */
@@ -45,25 +45,25 @@ const char *verdict_kind_name(VerdictKind kind);
 /* One breach, with its evidence. */
 typedef struct {
     const Requirement *requirement;
-    Side by;         /* who broke it */
-    char *message;   /* one line for people */
-    char *expected;  /* in the notation, or NULL */
-    char *got;       /* in the notation, or NULL */
-    unsigned line;   /* of the case; 0 where a rule of the session saw it */
-    GBytes *bytes;   /* the head of the offending message, or NULL */
-    uint64_t size;   /* of the whole message */
+    Side by;        /* who broke it */
+    char *message;  /* one line for people */
+    char *expected; /* in the notation, or NULL */
+    char *got;      /* in the notation, or NULL */
+    unsigned line;  /* of the case; 0 where a rule of the session saw it */
+    GBytes *bytes;  /* the head of the offending message, or NULL */
+    uint64_t size;  /* of the whole message */
 } Finding;
 void finding_free(Finding *finding);
 
 typedef struct {
     Verdict verdict;
     VerdictKind kind;
-    char *reason;         /* why it is no pass: one line; NULL for a pass */
-    GPtrArray *findings;  /* of Finding */
-    GPtrArray *setup;     /* of Finding: seen on the way to the test, to be reported once a run */
-    char *blocked_by;     /* id of the requirement whose step blocked, or NULL */
-    bool doubtful;        /* could be the doing of something else: to be played again, alone */
-    char *transcript;     /* both sides, in the notation, with hex of what is not understood */
+    char *reason;        /* why it is no pass: one line; NULL for a pass */
+    GPtrArray *findings; /* of Finding */
+    GPtrArray *setup;    /* of Finding: seen on the way to the test, to be reported once a run */
+    char *blocked_by;    /* id of the requirement whose step blocked, or NULL */
+    bool doubtful;       /* could be the doing of something else: to be played again, alone */
+    char *transcript;    /* both sides, in the notation, with hex of what is not understood */
     unsigned duration_us;
 } PlayResult;
 void play_result_free(PlayResult *result);
@@ -82,19 +82,19 @@ typedef struct {
     const char *export_name;
     PlayEnter enter;
     PlayReplies replies;
-    unsigned segment;    /* bytes a send; 0: whole messages */
-    unsigned timeout_ms; /* how long an answer may take */
-    bool allow_writes;   /* without it play sends nothing that could change an export */
-    uint64_t salt;       /* of payload patterns, one a run */
+    unsigned segment;         /* bytes a send; 0: whole messages */
+    unsigned timeout_ms;      /* how long an answer may take */
+    bool allow_writes;        /* without it play sends nothing that could change an export */
+    uint64_t salt;            /* of payload patterns, one a run */
     const volatile int *stop; /* nonzero: give up waiting; may be NULL */
 } PlayMode;
 
 /* What is known of the target before a case is played: the facts of one session that went all the way,
  * in the run's mode, and what it bears. */
 typedef struct {
-    SessionFacts facts;   /* of a session that entered transmission, or came as far as it could */
-    bool entered;         /* the session reached the transmission phase */
-    unsigned connections; /* how many it serves at once, as far as tried; at least 1 */
+    SessionFacts facts;     /* of a session that entered transmission, or came as far as it could */
+    bool entered;           /* the session reached the transmission phase */
+    unsigned connections;   /* how many it serves at once, as far as tried; at least 1 */
     bool concurrent_writes; /* writes on several connections are safe */
 } PlayTarget;
 
@@ -105,12 +105,12 @@ typedef struct {
     char *id;    /* the scenario's path, with @n=… for each `for` variable */
     char *title; /* with the variables' values in place */
     const Scenario *scenario;
-    GHashTable *values;      /* the `for` variables: name → Value (private to play) */
-    GPtrArray *requirements; /* of const Requirement *: all that it cites, each once */
-    bool writes;             /* may change the export */
-    unsigned connections;    /* open at once */
-    uint64_t region;         /* bytes of the export that are its own; 0: none */
-    bool alone;              /* uses tail, whole-export or process */
+    GHashTable *values;            /* the `for` variables: name → Value (private to play) */
+    GPtrArray *requirements;       /* of const Requirement *: all that it cites, each once */
+    bool writes;                   /* may change the export */
+    unsigned connections;          /* open at once */
+    uint64_t region;               /* bytes of the export that are its own; 0: none */
+    bool alone;                    /* uses tail, whole-export or process */
     bool pins_enter, pins_replies; /* contradicts the modes other than these: */
     PlayEnter enter;
     PlayReplies replies;
@@ -124,7 +124,7 @@ bool play_compile(const Scenario *scenario, GPtrArray *cases, GError **error);
 /* Plays CASE. REGION is the offset of its region, where it has one. TARGET may be NULL, while the target
  * is being probed. Never NULL. */
 PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
-                      uint64_t region);
+                          uint64_t region);
 
 /* Why CASE cannot be played against TARGET in MODE, as a skip's reason, or NULL. */
 char *play_unfit(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target);

@@ -214,15 +214,18 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 33;
 }
 
-void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes, size_t length)
+void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes,
+                    size_t length)
 {
-    uint64_t salt = player->mode->salt ^ g_str_hash(player->play_case->id) ^ ((uint64_t)which << 56);
+    uint64_t salt =
+        player->mode->salt ^ g_str_hash(player->play_case->id) ^ ((uint64_t)which << 56);
     uint8_t word[8];
 
     for (size_t i = 0; i < length; i++) {
         uint64_t at = offset + i;
         if (i == 0 || at % 8 == 0)
-            wire_put(word, 8, mix(salt + at / 8 * UINT64_C(0x9e3779b97f4a7c15)) | UINT64_C(1) << 56);
+            wire_put(word, 8,
+                     mix(salt + at / 8 * UINT64_C(0x9e3779b97f4a7c15)) | UINT64_C(1) << 56);
         bytes[i] = word[at % 8];
     }
 }
@@ -294,7 +297,8 @@ static void take_outcome(Player *player, const Statement *line)
     case OUTCOME_PASS:
         break;
     case OUTCOME_SKIP:
-        player_skip(player, "%s", outcome->why != NULL ? outcome->why : "the server chose otherwise");
+        player_skip(player, "%s",
+                    outcome->why != NULL ? outcome->why : "the server chose otherwise");
         break;
     case OUTCOME_WARN:
     case OUTCOME_FAIL: {
@@ -364,7 +368,8 @@ static void play_then(Player *player)
 
 static void add_builtins(Player *player)
 {
-    g_autoptr(GBytes) name = g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+    g_autoptr(GBytes) name =
+        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
 
     player_bind(player, "export", value_bytes(name));
     bind_integer(player, "region", player->region);
@@ -373,7 +378,7 @@ static void add_builtins(Player *player)
 }
 
 Player *player_new(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
-                          uint64_t region)
+                   uint64_t region)
 {
     Player *player = g_new0(Player, 1);
 
@@ -407,7 +412,7 @@ PlayResult *player_finish(Player *player)
 }
 
 PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
-                      uint64_t region)
+                          uint64_t region)
 {
     gint64 began_us = g_get_monotonic_time();
     Player *player = player_new(play_case, mode, target, region);

@@ -13,12 +13,12 @@ typedef struct {
     const PlayTarget *target; /* NULL while probing */
     Scope scope;              /* variables of this playing; outside it the case's own */
     Scope case_scope;
-    GPtrArray *connections;   /* of Connection, the first is the default one */
+    GPtrArray *connections; /* of Connection, the first is the default one */
     PlayResult *result;
     GString *transcript;
-    const Statement *line;    /* the one being played */
-    unsigned setup;           /* > 0 while on the way to the test: what is found then is not the case's */
-    bool over;                /* the verdict is settled, but for `then` lines */
+    const Statement *line; /* the one being played */
+    unsigned setup; /* > 0 while on the way to the test: what is found then is not the case's */
+    bool over;      /* the verdict is settled, but for `then` lines */
     bool skipped, blocked, broken;
     uint64_t region;
 } Player;
@@ -43,9 +43,9 @@ typedef struct {
 
 /* What a positional argument may be. */
 typedef struct {
-    const WireNames *names;    /* the protocol's names, or NULL */
-    const char *const *words;  /* our own words, NULL-terminated, or NULL */
-    bool many;                 /* this one and all that follow */
+    const WireNames *names;   /* the protocol's names, or NULL */
+    const char *const *words; /* our own words, NULL-terminated, or NULL */
+    bool many;                /* this one and all that follow */
     bool optional;
 } Position;
 
@@ -150,10 +150,12 @@ void player_breach(Player *player, const Requirement *requirement, const Stateme
                    const char *message, const char *got, const SessionMessage *evidence);
 
 /* EVENT, which is no match, came where LINE, or a step called STEP, waited. */
-void player_unexpected(Player *player, Connection *connection, const Statement *line, const Event *event);
+void player_unexpected(Player *player, Connection *connection, const Statement *line,
+                       const Event *event);
 
 void player_skip(Player *player, const char *format, ...) G_GNUC_PRINTF(2, 3);
-void player_block(Player *player, const char *requirement, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void player_block(Player *player, const char *requirement, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 void player_error(Player *player, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Weighs what RESULT holds; the flags say how the case ended otherwise. */
@@ -175,7 +177,8 @@ GBytes *player_export(Player *player, const Statement *line);
 void player_leave(Connection *connection);
 
 /* Fills BYTES (LENGTH, at OFFSET of the export) with the case's pattern number WHICH. */
-void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes, size_t length);
+void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes,
+                    size_t length);
 
 /* Sets $size, $block and their like from what SESSION knows. */
 void player_set_facts(Player *player, const SessionFacts *facts);
@@ -183,7 +186,8 @@ void player_set_facts(Player *player, const SessionFacts *facts);
 /* needs.c: NULL, or why FACTS and the rest do not fit. */
 char *play_needs(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
                  const SessionFacts *facts, bool known);
-bool play_check_need(const Scenario *scenario, const Need *need, const Scope *scope, GError **error);
+bool play_check_need(const Scenario *scenario, const Need *need, const Scope *scope,
+                     GError **error);
 char *play_needs_manual(void);
 
 /* How a request's bytes are made; used by literal requests and by abstract ones. */

@@ -77,19 +77,22 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
     Connection *connection = player->connections->pdata[0];
 
     if (player_negotiate(player, connection)) {
-        g_autoptr(GBytes) name = g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+        g_autoptr(GBytes) name =
+            g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
         target->entered = player_enter(player, connection, name);
     }
     target->facts = *session_facts(connection->session);
-    target->concurrent_writes =
-        (target->facts.transmission_flags & NBD_FLAG_CAN_MULTI_CONN) != 0;
+    target->concurrent_writes = (target->facts.transmission_flags & NBD_FLAG_CAN_MULTI_CONN) != 0;
     target->connections = count_connections(player->mode, wanted);
 }
 
 bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError **error)
 {
-    PlayCase play_case = {.id = (char *)"setup", .title = (char *)"", .scenario = no_lines(),
-                          .values = scope_values_new(), .connections = 1};
+    PlayCase play_case = {.id = (char *)"setup",
+                          .title = (char *)"",
+                          .scenario = no_lines(),
+                          .values = scope_values_new(),
+                          .connections = 1};
     Transport *transport = transport_connect(mode->address, mode->timeout_ms, error);
 
     *target = (PlayTarget){.connections = 1};

@@ -55,8 +55,9 @@ static void play_transaction(Player *player, const Statement *line)
     static const struct {
         const char *verb;
         uint64_t command;
-    } commands[] = {{"read", NBD_CMD_READ},   {"write", NBD_CMD_WRITE}, {"flush", NBD_CMD_FLUSH},
-                    {"trim", NBD_CMD_TRIM},   {"cache", NBD_CMD_CACHE}, {"write-zeroes", NBD_CMD_WRITE_ZEROES}};
+    } commands[] = {{"read", NBD_CMD_READ},   {"write", NBD_CMD_WRITE},
+                    {"flush", NBD_CMD_FLUSH}, {"trim", NBD_CMD_TRIM},
+                    {"cache", NBD_CMD_CACHE}, {"write-zeroes", NBD_CMD_WRITE_ZEROES}};
     Connection *connection = player_connection(player, line);
     const Arg *expect = line_arg(line, "expect");
 
@@ -105,15 +106,21 @@ static void play_disconnect(Player *player, const Statement *line)
 
 static const Position none[] = {{0}};
 static const Field no_fields[] = {{0}};
-static const Field range_fields[] = {{"offset", FIELD_INTEGER, NULL}, {"length", FIELD_INTEGER, NULL},
-                                     {"flags", FIELD_INTEGER, &wire_command_flags}, {0}};
-static const Field flush_fields[] = {{"flags", FIELD_INTEGER, &wire_command_flags}, {0}};
-static const Field read_fields[] = {{"offset", FIELD_INTEGER, NULL}, {"length", FIELD_INTEGER, NULL},
-                                    {"flags", FIELD_INTEGER, &wire_command_flags},
-                                    {"expect", FIELD_PAYLOAD, NULL}, {0}};
-static const Field write_fields[] = {{"offset", FIELD_INTEGER, NULL}, {"length", FIELD_INTEGER, NULL},
+static const Field range_fields[] = {{"offset", FIELD_INTEGER, NULL},
+                                     {"length", FIELD_INTEGER, NULL},
                                      {"flags", FIELD_INTEGER, &wire_command_flags},
-                                     {"data", FIELD_PAYLOAD, NULL}, {0}};
+                                     {0}};
+static const Field flush_fields[] = {{"flags", FIELD_INTEGER, &wire_command_flags}, {0}};
+static const Field read_fields[] = {{"offset", FIELD_INTEGER, NULL},
+                                    {"length", FIELD_INTEGER, NULL},
+                                    {"flags", FIELD_INTEGER, &wire_command_flags},
+                                    {"expect", FIELD_PAYLOAD, NULL},
+                                    {0}};
+static const Field write_fields[] = {{"offset", FIELD_INTEGER, NULL},
+                                     {"length", FIELD_INTEGER, NULL},
+                                     {"flags", FIELD_INTEGER, &wire_command_flags},
+                                     {"data", FIELD_PAYLOAD, NULL},
+                                     {0}};
 
 #define ABSTRACT(name_, fields_, writes_, usage_, manual_)                                         \
     {                                                                                              \
@@ -126,15 +133,20 @@ const Verb play_request_verbs[] = {
              "READ and its successful reply. `expect` is `pattern`, `other`, `zero`, or a string."),
     ABSTRACT("write", write_fields, true, ": write offset=N [length=N] data=PAYLOAD [flags=FLAGS]",
              "WRITE and its successful reply."),
-    ABSTRACT("flush", flush_fields, false, ": flush [flags=FLAGS]", "FLUSH and its successful reply."),
+    ABSTRACT("flush", flush_fields, false, ": flush [flags=FLAGS]",
+             "FLUSH and its successful reply."),
     ABSTRACT("trim", range_fields, true, ": trim offset=N length=N [flags=FLAGS]",
              "TRIM and its successful reply."),
     ABSTRACT("cache", range_fields, false, ": cache offset=N length=N [flags=FLAGS]",
              "CACHE and its successful reply."),
     ABSTRACT("write-zeroes", range_fields, true, ": write-zeroes offset=N length=N [flags=FLAGS]",
              "WRITE_ZEROES and its successful reply."),
-    {.name = "disconnect", .actor = ACTOR_ABSTRACT, .positions = none, .fields = no_fields,
-     .play = play_disconnect, .usage = ": disconnect",
+    {.name = "disconnect",
+     .actor = ACTOR_ABSTRACT,
+     .positions = none,
+     .fields = no_fields,
+     .play = play_disconnect,
+     .usage = ": disconnect",
      .manual = "DISC, and the server's close."},
 };
 const size_t play_request_verb_count = G_N_ELEMENTS(play_request_verbs);

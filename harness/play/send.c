@@ -88,14 +88,16 @@ static void append_info_request(Player *player, const Statement *line, GByteArra
         append_number(infos, 2, type);
         count++;
     }
-    append_number(data, 4, player_integer(player, line, "name-length", NULL, g_bytes_get_size(name)));
+    append_number(data, 4,
+                  player_integer(player, line, "name-length", NULL, g_bytes_get_size(name)));
     append_bytes(data, name);
     append_number(data, 2, player_integer(player, line, "count", NULL, count));
     if (infos->len > 0)
         g_byte_array_append(data, infos->data, infos->len);
 }
 
-static void append_option_data(Player *player, const Statement *line, uint64_t option, GByteArray *data)
+static void append_option_data(Player *player, const Statement *line, uint64_t option,
+                               GByteArray *data)
 {
     g_autoptr(GBytes) raw = bytes_arg(player, line, "data");
 
@@ -274,16 +276,16 @@ static void play_resume(Player *player, const Statement *line)
 
 static const char *const reading[] = {"reading", NULL};
 static const Position no_positions[] = {{0}};
-static const Position flags_positions[] = {{.names = &wire_client_flags, .many = true, .optional = true},
-                                           {0}};
+static const Position flags_positions[] = {
+    {.names = &wire_client_flags, .many = true, .optional = true}, {0}};
 static const Position option_positions[] = {{.names = &wire_options}, {0}};
 static const Position command_positions[] = {{.names = &wire_commands}, {0}};
 static const char *const any_words[] = {"", NULL};
 static const Position bytes_positions[] = {{.words = any_words}, {0}};
 static const Position hold_positions[] = {{.words = reading}, {0}};
 static const Field no_fields[] = {{0}};
-static const Field flags_fields[] = {{"value", FIELD_INTEGER, &wire_client_flags},
-                                     {"cut", FIELD_INTEGER, NULL}, {0}};
+static const Field flags_fields[] = {
+    {"value", FIELD_INTEGER, &wire_client_flags}, {"cut", FIELD_INTEGER, NULL}, {0}};
 static const Field option_fields[] = {{"name", FIELD_BYTES, NULL},
                                       {"info", FIELD_INTEGER, &wire_info_types},
                                       {"data", FIELD_BYTES, NULL},
@@ -303,39 +305,85 @@ static const Field request_fields[] = {{"flags", FIELD_INTEGER, &wire_command_fl
                                        {0}};
 
 const Verb play_send_verbs[] = {
-    {.name = "client-flags", .actor = ACTOR_CLIENT, .positions = flags_positions, .fields = flags_fields,
+    {.name = "client-flags",
+     .actor = ACTOR_CLIENT,
+     .positions = flags_positions,
+     .fields = flags_fields,
      .play = play_client_flags,
      .usage = "C: client-flags [FLAG…] [value=N] [cut=N]",
      .manual = "Sends the 32 bits of client flags: the named flags and the bits of `value`."},
-    {.name = "option", .actor = ACTOR_CLIENT, .positions = option_positions, .fields = option_fields,
+    {.name = "option",
+     .actor = ACTOR_CLIENT,
+     .positions = option_positions,
+     .fields = option_fields,
      .play = play_option,
-     .usage = "C: option OPTION [name=S] [info=TYPE…] [data=S] [length=N] [name-length=N] [count=N] "
-              "[magic=N] [cut=N]",
-     .manual = "Sends an option. EXPORT_NAME, INFO and GO carry `name` (by default the run's export) and one "
-               "information request for each `info`; `data` replaces all of that. `length`, `name-length`, "
-               "`count` and `magic` replace the true values; `cut` sends only the first N bytes."},
-    {.name = "request", .actor = ACTOR_CLIENT, .positions = command_positions, .fields = request_fields,
+     .usage =
+         "C: option OPTION [name=S] [info=TYPE…] [data=S] [length=N] [name-length=N] [count=N] "
+         "[magic=N] [cut=N]",
+     .manual =
+         "Sends an option. EXPORT_NAME, INFO and GO carry `name` (by default the run's export) and one "
+         "information request for each `info`; `data` replaces all of that. `length`, `name-length`, "
+         "`count` and `magic` replace the true values; `cut` sends only the first N bytes."},
+    {.name = "request",
+     .actor = ACTOR_CLIENT,
+     .positions = command_positions,
+     .fields = request_fields,
      .play = play_request,
-     .usage = "C: request COMMAND [flags=FLAGS] [cookie=N] [offset=N] [length=N] [data=PAYLOAD] [magic=N] "
-              "[cut=N]",
-     .manual = "Sends a request. The cookie is a new one unless given. `data` is `pattern`, `other` (a second "
-               "pattern), `zero`, or a string; it follows the header as it is. `cut` sends only the first N "
-               "bytes of header and data."},
-    {.name = "hex", .actor = ACTOR_CLIENT, .positions = bytes_positions, .fields = no_fields, .play = play_hex,
-     .usage = "C: hex \"49484156 454f5054\"", .manual = "Sends bytes written in hexadecimal."},
-    {.name = "bytes", .actor = ACTOR_CLIENT, .positions = bytes_positions, .fields = no_fields,
-     .play = play_bytes, .usage = "C: bytes S", .manual = "Sends the bytes of a string expression."},
-    {.name = "close", .actor = ACTOR_CLIENT, .positions = no_positions, .fields = no_fields,
-     .play = play_close, .usage = "C: close", .manual = "Closes the connection."},
-    {.name = "reset", .actor = ACTOR_CLIENT, .positions = no_positions, .fields = no_fields,
-     .play = play_reset, .usage = "C: reset", .manual = "Ends the connection by a TCP reset."},
-    {.name = "shutdown", .actor = ACTOR_CLIENT, .positions = no_positions, .fields = no_fields,
-     .play = play_shutdown, .usage = "C: shutdown",
+     .usage =
+         "C: request COMMAND [flags=FLAGS] [cookie=N] [offset=N] [length=N] [data=PAYLOAD] [magic=N] "
+         "[cut=N]",
+     .manual =
+         "Sends a request. The cookie is a new one unless given. `data` is `pattern`, `other` (a second "
+         "pattern), `zero`, or a string; it follows the header as it is. `cut` sends only the first N "
+         "bytes of header and data."},
+    {.name = "hex",
+     .actor = ACTOR_CLIENT,
+     .positions = bytes_positions,
+     .fields = no_fields,
+     .play = play_hex,
+     .usage = "C: hex \"49484156 454f5054\"",
+     .manual = "Sends bytes written in hexadecimal."},
+    {.name = "bytes",
+     .actor = ACTOR_CLIENT,
+     .positions = bytes_positions,
+     .fields = no_fields,
+     .play = play_bytes,
+     .usage = "C: bytes S",
+     .manual = "Sends the bytes of a string expression."},
+    {.name = "close",
+     .actor = ACTOR_CLIENT,
+     .positions = no_positions,
+     .fields = no_fields,
+     .play = play_close,
+     .usage = "C: close",
+     .manual = "Closes the connection."},
+    {.name = "reset",
+     .actor = ACTOR_CLIENT,
+     .positions = no_positions,
+     .fields = no_fields,
+     .play = play_reset,
+     .usage = "C: reset",
+     .manual = "Ends the connection by a TCP reset."},
+    {.name = "shutdown",
+     .actor = ACTOR_CLIENT,
+     .positions = no_positions,
+     .fields = no_fields,
+     .play = play_shutdown,
+     .usage = "C: shutdown",
      .manual = "Ends our side of the stream; what the server still sends is read."},
-    {.name = "hold", .actor = ACTOR_CLIENT, .positions = hold_positions, .fields = no_fields,
-     .play = play_hold, .usage = "C: hold reading",
+    {.name = "hold",
+     .actor = ACTOR_CLIENT,
+     .positions = hold_positions,
+     .fields = no_fields,
+     .play = play_hold,
+     .usage = "C: hold reading",
      .manual = "Stops reading from this connection, until `C: resume reading`."},
-    {.name = "resume", .actor = ACTOR_CLIENT, .positions = hold_positions, .fields = no_fields,
-     .play = play_resume, .usage = "C: resume reading", .manual = "Reads again."},
+    {.name = "resume",
+     .actor = ACTOR_CLIENT,
+     .positions = hold_positions,
+     .fields = no_fields,
+     .play = play_resume,
+     .usage = "C: resume reading",
+     .manual = "Reads again."},
 };
 const size_t play_send_verb_count = G_N_ELEMENTS(play_send_verbs);

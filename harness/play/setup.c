@@ -70,7 +70,8 @@ bool player_negotiate(Player *player, Connection *connection)
 
 /* ---- Entering --------------------------------------------------------------------------------- */
 
-static void send_option(Player *player, Connection *connection, uint32_t option, const GByteArray *data)
+static void send_option(Player *player, Connection *connection, uint32_t option,
+                        const GByteArray *data)
 {
     g_autoptr(GByteArray) message = g_byte_array_new();
     uint64_t value[WIRE_MAX_FIELDS];
@@ -269,23 +270,47 @@ static const Field no_fields[] = {{0}};
 static const Field open_fields[] = {{"export", FIELD_BYTES, NULL}, {0}};
 
 const Verb play_setup_verbs[] = {
-    {.name = "connect", .actor = ACTOR_NONE, .positions = none, .fields = no_fields, .connects = true,
-     .play = play_connect, .usage = "connect [as NAME]",
-     .manual = "Connects, and does no more: the greeting is for the lines that follow. The first connection is "
-               "the one that `C:` and `S:` mean; `as B` makes a second one, for `B.C:`, `B.S:` and `B:`."},
-    {.name = "negotiate", .actor = ACTOR_NONE, .positions = none, .fields = no_fields, .connects = true,
-     .play = play_negotiate, .usage = "negotiate [as NAME]",
-     .manual = "Connects, reads the greeting, and sends the client flags that match what it offers: option "
-               "haggling begins."},
-    {.name = "open", .actor = ACTOR_NONE, .positions = none, .fields = open_fields, .connects = true,
-     .play = play_open, .usage = "open [as NAME] [export=S]",
-     .manual = "Connects and goes all the way into the transmission phase, in the run's mode. Sets $size, $flags, "
-               "$minimum, $preferred, $maximum and $block; the case is skipped if its needs do not hold for "
-               "what this connection was told."},
-    {.name = "served", .actor = ACTOR_NONE, .positions = none, .fields = open_fields, .connects = true,
-     .play = play_served, .usage = "[then] served [export=S]",
-     .manual = "A new connection gets into the transmission phase and out again. As `then served` it comes "
-               "at the end, however the lines before it ended, after the case's other connections are "
-               "closed."},
+    {.name = "connect",
+     .actor = ACTOR_NONE,
+     .positions = none,
+     .fields = no_fields,
+     .connects = true,
+     .play = play_connect,
+     .usage = "connect [as NAME]",
+     .manual =
+         "Connects, and does no more: the greeting is for the lines that follow. The first connection is "
+         "the one that `C:` and `S:` mean; `as B` makes a second one, for `B.C:`, `B.S:` and `B:`."},
+    {.name = "negotiate",
+     .actor = ACTOR_NONE,
+     .positions = none,
+     .fields = no_fields,
+     .connects = true,
+     .play = play_negotiate,
+     .usage = "negotiate [as NAME]",
+     .manual =
+         "Connects, reads the greeting, and sends the client flags that match what it offers: option "
+         "haggling begins."},
+    {.name = "open",
+     .actor = ACTOR_NONE,
+     .positions = none,
+     .fields = open_fields,
+     .connects = true,
+     .play = play_open,
+     .usage = "open [as NAME] [export=S]",
+     .manual =
+         "Connects and goes all the way into the transmission phase, in the run's mode. Sets $size, $flags, "
+         "$minimum, $preferred, $maximum and $block; the case is skipped if its needs do not hold for "
+         "what this connection was told."},
+    {.name = "served",
+     .actor = ACTOR_NONE,
+     .positions = none,
+     .fields = open_fields,
+     .connects = true,
+     .play = play_served,
+     .usage = "[then] served [export=S]",
+     .manual =
+         "A new connection gets into the transmission phase and out again. As `then served` it comes "
+         "at the end, however the lines before it ended, after the case's other connections are "
+         "closed."},
 };
 const size_t play_setup_verb_count = G_N_ELEMENTS(play_setup_verbs);

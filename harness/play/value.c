@@ -118,8 +118,8 @@ static Value *variable(const Expr *expr, const Scope *scope, const WireNames *na
     const Value *value = scope_find(scope, expr->text);
 
     if (value == NULL) {
-        scenario_set_error(error, scenario, expr->place,
-                           "nothing before this line has set $%s", expr->text);
+        scenario_set_error(error, scenario, expr->place, "nothing before this line has set $%s",
+                           expr->text);
         return NULL;
     }
     if (value->kind == VALUE_WORD)

@@ -164,7 +164,8 @@ static const Requirement *blame_setup(Player *player, Connection *connection, co
                                       const Event *event)
 {
     SessionPhase phase = session_phase(connection->session);
-    const Verb *verb = line == NULL || line->verb == NULL ? NULL : play_verb(ACTOR_SERVER, line->verb);
+    const Verb *verb =
+        line == NULL || line->verb == NULL ? NULL : play_verb(ACTOR_SERVER, line->verb);
 
     (void)player;
     if (event->kind == EVENT_CLOSED && phase == PHASE_TRANSMISSION)
@@ -197,8 +198,8 @@ static char *what_came(const Player *player, const Connection *connection, const
         return g_strdup("the server takes no more of what we send");
     size_t pending = session_pending(connection->session, SIDE_SERVER);
     if (pending > 0)
-        return g_strdup_printf("%" G_GSIZE_FORMAT " bytes of a message, and no more for %u ms", pending,
-                               player->mode->timeout_ms);
+        return g_strdup_printf("%" G_GSIZE_FORMAT " bytes of a message, and no more for %u ms",
+                               pending, player->mode->timeout_ms);
     return g_strdup_printf("nothing for %u ms", player->mode->timeout_ms);
 }
 
@@ -211,7 +212,8 @@ static char *data_difference(Player *player, const Statement *line, const Event 
     if (data == NULL || event->message == NULL || event->message->kind != WIRE_SIMPLE_REPLY ||
         event->message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS)
         return NULL;
-    return player_differs(player, data->value, event->message->request.offset, event->message->data);
+    return player_differs(player, data->value, event->message->request.offset,
+                          event->message->data);
 }
 
 /* What the server may do once its client has broken the rules, or once nobody can tell where a message
@@ -226,11 +228,12 @@ static bool excused(Player *player, const Connection *connection, const Requirem
     if (event->kind == EVENT_CLOSED && session_tainted(connection->session, SIDE_CLIENT))
         return true;
     /* While we still owe bytes of a message, its answer is not due. */
-    return event->kind == EVENT_SILENT && !play_connection_owes(connection) && !player->setup && !robust &&
-           session_pending(connection->session, SIDE_CLIENT) > 0;
+    return event->kind == EVENT_SILENT && !play_connection_owes(connection) && !player->setup &&
+           !robust && session_pending(connection->session, SIDE_CLIENT) > 0;
 }
 
-void player_unexpected(Player *player, Connection *connection, const Statement *line, const Event *event)
+void player_unexpected(Player *player, Connection *connection, const Statement *line,
+                       const Event *event)
 {
     if (event->kind == EVENT_OVER || event->kind == EVENT_MATCH)
         return;
@@ -249,8 +252,11 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
     bool uncited = requirement == NULL;
     if (uncited)
         requirement = blame_setup(player, connection, line, event);
-    g_autofree char *message = g_strdup_printf(
-        "%s%s", differs != NULL ? differs : event->kind == EVENT_OTHER ? "got " : "", differs ? "" : got);
+    g_autofree char *message = g_strdup_printf("%s%s",
+                                               differs != NULL              ? differs
+                                               : event->kind == EVENT_OTHER ? "got "
+                                                                            : "",
+                                               differs ? "" : got);
     player->setup += uncited;
     player_breach(player, requirement, line, message, got, event->message);
     player->setup -= uncited;
@@ -306,8 +312,8 @@ void play_settle(PlayResult *result, bool skipped, bool blocked, bool broken)
 
     for (guint i = 0; i < result->findings->len; i++) {
         const Finding *finding = result->findings->pdata[i];
-        if (worst == NULL || requirement_breach(finding->requirement) <
-                                 requirement_breach(worst->requirement))
+        if (worst == NULL ||
+            requirement_breach(finding->requirement) < requirement_breach(worst->requirement))
             worst = finding;
     }
     bool failed = worst != NULL && is_failure(worst->requirement);

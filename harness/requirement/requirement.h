@@ -19,7 +19,7 @@ typedef enum {
 typedef enum { REQUIREMENT_SERVER, REQUIREMENT_CLIENT, REQUIREMENT_BOTH } RequirementRole;
 
 typedef struct {
-    const char *id;     /* "handshake.opt-abort.ack" */
+    const char *id; /* "handshake.opt-abort.ack" */
     RequirementLevel level;
     RequirementRole role; /* who has to obey */
     const char *source;   /* "proto.md:1195", or "-" */

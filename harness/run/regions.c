@@ -21,8 +21,8 @@ RunRegions *run_regions_new(const SessionFacts *facts, uint64_t size, unsigned c
     g_cond_init(&regions->given);
     regions->free = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     regions->size = size;
-    for (uint64_t offset = 0; step > 0 && regions->count < count && facts->size >= size &&
-                              offset <= facts->size - size;
+    for (uint64_t offset = 0;
+         step > 0 && regions->count < count && facts->size >= size && offset <= facts->size - size;
          offset += step) {
         g_array_append_val(regions->free, offset);
         regions->count++;

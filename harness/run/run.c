@@ -21,13 +21,13 @@ typedef struct {
     PlayMode mode;
     RunSummary *summary;
     RunRegions *regions;
-    GArray *tasks;       /* of Task, in the catalogue's order */
-    GPtrArray *setup;    /* of Finding: seen on the way, by all cases */
-    GMutex mutex;        /* guards what follows, the summary, and the observers */
+    GArray *tasks;    /* of Task, in the catalogue's order */
+    GPtrArray *setup; /* of Finding: seen on the way, by all cases */
+    GMutex mutex;     /* guards what follows, the summary, and the observers */
     GCond changed;
-    guint next;          /* first task that no job has taken */
+    guint next; /* first task that no job has taken */
     unsigned running;
-    GMutex writer;       /* where connections don't see each other's writes, one case writes at a time */
+    GMutex writer; /* where connections don't see each other's writes, one case writes at a time */
 } Run;
 
 static bool stopped(const Run *run)
@@ -339,7 +339,8 @@ RunSummary *run_cases(const RunOptions *options, GError **error)
     g_cond_init(&run.changed);
     run.tasks = g_array_new(FALSE, TRUE, sizeof(Task));
     run.setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
-    run.regions = run_regions_new(&summary->target.facts, largest_region(options->cases), DEFAULT_JOBS * 4);
+    run.regions =
+        run_regions_new(&summary->target.facts, largest_region(options->cases), DEFAULT_JOBS * 4);
 
     tell_begin(&run);
     play_all(&run);

@@ -16,22 +16,22 @@ typedef struct RunObserver RunObserver;
 
 typedef struct {
     PlayMode mode;
-    const char *target_name; /* for messages */
-    GPtrArray *cases;        /* of PlayCase, in the catalogue's order */
-    unsigned jobs;           /* 0: as many as is sensible */
-    bool strict;             /* a broken SHOULD fails */
+    const char *target_name;  /* for messages */
+    GPtrArray *cases;         /* of PlayCase, in the catalogue's order */
+    unsigned jobs;            /* 0: as many as is sensible */
+    bool strict;              /* a broken SHOULD fails */
     const volatile int *stop; /* set to nonzero (by a signal) to end the run early; may be NULL */
     const RunObserver *const *observers; /* NULL-terminated; told of every verdict as it falls */
 } RunOptions;
 
 typedef struct {
-    gint64 started_us;    /* g_get_real_time() */
+    gint64 started_us; /* g_get_real_time() */
     unsigned duration_ms;
-    unsigned total;       /* cases chosen */
+    unsigned total; /* cases chosen */
     unsigned count[VERDICT_COUNT];
     unsigned violations, robustness, no_answer, hints; /* by kind, among fails and warns */
     bool interrupted;
-    PlayTarget target;    /* what the probe learned */
+    PlayTarget target; /* what the probe learned */
     bool probed;
     GPtrArray *entries;   /* of RunEntry, in the catalogue's order; those not played are absent. The
                              first may be "setup": what was found on the way to the tests. It belongs
@@ -44,7 +44,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunSummary, run_summary_free)
 /* Who wants to hear of a run. Called from one thread at a time. Any function may be NULL. */
 struct RunObserver {
     void *self;
-    void (*begin)(void *self, const RunOptions *options, const RunSummary *summary); /* after probing */
+    void (*begin)(void *self, const RunOptions *options,
+                  const RunSummary *summary); /* after probing */
     void (*started)(void *self, const PlayCase *play_case);
     void (*finished)(void *self, const RunEntry *entry, const RunSummary *so_far);
     void (*tick)(void *self, const RunSummary *so_far); /* some times a second, for progress */

@@ -130,8 +130,8 @@ void run_file_setup(const RunOptions *options, RunSummary *summary, GPtrArray *f
 
 int run_exit_status(const RunSummary *summary)
 {
-    unsigned played = summary->count[VERDICT_PASS] + summary->count[VERDICT_WARN] +
-                      summary->count[VERDICT_FAIL];
+    unsigned played =
+        summary->count[VERDICT_PASS] + summary->count[VERDICT_WARN] + summary->count[VERDICT_FAIL];
 
     if (summary->count[VERDICT_FAIL] > 0)
         return 1;

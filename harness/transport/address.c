@@ -67,7 +67,8 @@ TransportAddress *transport_address_unix(const char *path, size_t length, GError
     }
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, length);
-    socket.length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
+    socket.length =
+        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (abstract ? 0 : 1));
     g_autofree char *rest = g_strndup(path + abstract, length - abstract);
     TransportAddress *address =
         address_new(false, g_strdup_printf("%s%s", abstract ? "@" : "", rest));

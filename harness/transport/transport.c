@@ -74,7 +74,8 @@ Transport *transport_connect(const TransportAddress *address, unsigned timeout_m
     int fd = -1, number = ECONNREFUSED;
 
     for (guint i = 0; i < address->sockets->len && fd < 0; i++)
-        fd = connect_one(&g_array_index(address->sockets, TransportSocket, i), deadline_us, &number);
+        fd =
+            connect_one(&g_array_index(address->sockets, TransportSocket, i), deadline_us, &number);
     if (fd < 0) {
         g_set_error(error, TRANSPORT_ERROR,
                     number == ETIMEDOUT ? TRANSPORT_ERROR_TIMEOUT : TRANSPORT_ERROR_CONNECT,

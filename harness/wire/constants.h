@@ -17,7 +17,7 @@
 #define NBD_DEFAULT_PORT 10809
 #define NBD_MAX_STRING 4096u
 #define NBD_GOOD_STRING 256u
-#define NBD_ZEROES 124u                 /* reserved bytes behind oldstyle's and EXPORT_NAME's flags */
+#define NBD_ZEROES 124u /* reserved bytes behind oldstyle's and EXPORT_NAME's flags */
 #define NBD_DEFAULT_MAX_PAYLOAD 33554432u /* 2^25: what everybody should bear */
 
 enum { NBD_FLAG_FIXED_NEWSTYLE = 1 << 0, NBD_FLAG_NO_ZEROES = 1 << 1 };

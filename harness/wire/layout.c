@@ -4,9 +4,18 @@
 
 #include "wire/wire.h"
 
-#define MAGIC(width_, value_) {.name = "magic", .width = width_, .constant = true, .value = value_}
-#define NUMBER(name_, width_) {.name = name_, .width = width_}
-#define NAMED(name_, width_, names_) {.name = name_, .width = width_, .names = &names_}
+#define MAGIC(width_, value_)                                                                      \
+    {                                                                                              \
+        .name = "magic", .width = width_, .constant = true, .value = value_                        \
+    }
+#define NUMBER(name_, width_)                                                                      \
+    {                                                                                              \
+        .name = name_, .width = width_                                                             \
+    }
+#define NAMED(name_, width_, names_)                                                               \
+    {                                                                                              \
+        .name = name_, .width = width_, .names = &names_                                           \
+    }
 
 /* Handshake, oldstyle and newstyle. */
 static const WireField greeting[] = {
@@ -18,9 +27,9 @@ static const WireField newstyle[] = {NAMED("flags", 2, wire_handshake_flags)};
 static const WireField client_flags[] = {NAMED("flags", 4, wire_client_flags)};
 static const WireField option[] = {MAGIC(8, NBD_IHAVEOPT), NAMED("option", 4, wire_options),
                                    NUMBER("length", 4)};
-static const WireField option_reply[] = {
-    MAGIC(8, NBD_OPTION_REPLY_MAGIC), NAMED("option", 4, wire_options),
-    NAMED("type", 4, wire_reply_types), NUMBER("length", 4)};
+static const WireField option_reply[] = {MAGIC(8, NBD_OPTION_REPLY_MAGIC),
+                                         NAMED("option", 4, wire_options),
+                                         NAMED("type", 4, wire_reply_types), NUMBER("length", 4)};
 static const WireField export[] = {NUMBER("size", 8), NAMED("flags", 2, wire_transmission_flags)};
 static const WireField rep_server[] = {NUMBER("name-length", 4)};
 static const WireField info[] = {NAMED("info", 2, wire_info_types)};
@@ -31,10 +40,12 @@ static const WireField info_block_size[] = {NAMED("info", 2, wire_info_types), N
 static const WireField meta_context[] = {NUMBER("id", 4)};
 
 /* Transmission. */
-static const WireField request[] = {
-    MAGIC(4, NBD_REQUEST_MAGIC),       NAMED("flags", 2, wire_command_flags),
-    NAMED("type", 2, wire_commands),   NUMBER("cookie", 8),
-    NUMBER("offset", 8),               NUMBER("length", 4)};
+static const WireField request[] = {MAGIC(4, NBD_REQUEST_MAGIC),
+                                    NAMED("flags", 2, wire_command_flags),
+                                    NAMED("type", 2, wire_commands),
+                                    NUMBER("cookie", 8),
+                                    NUMBER("offset", 8),
+                                    NUMBER("length", 4)};
 static const WireField simple_reply[] = {MAGIC(4, NBD_SIMPLE_REPLY_MAGIC),
                                          NAMED("error", 4, wire_errors), NUMBER("cookie", 8)};
 static const WireField chunk[] = {

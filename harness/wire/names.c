@@ -11,7 +11,10 @@
         .names = variable##_names,                                                                 \
         .count = G_N_ELEMENTS(variable##_names),                                                   \
     }
-#define N(prefix, name) {prefix##name, #name}
+#define N(prefix, name)                                                                            \
+    {                                                                                              \
+        prefix##name, #name                                                                        \
+    }
 
 NAMES(handshake_flags, "handshake flag", true, N(NBD_FLAG_, FIXED_NEWSTYLE),
       N(NBD_FLAG_, NO_ZEROES));

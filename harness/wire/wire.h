@@ -21,8 +21,9 @@ typedef struct {
 
 /* A set of named values: an enumeration, or the bits of a flags field. */
 typedef struct {
-    const char *title; /* how the specification calls the field, for messages: "option", "command" */
-    bool flags;        /* the values are bits that may be combined */
+    const char
+        *title; /* how the specification calls the field, for messages: "option", "command" */
+    bool flags; /* the values are bits that may be combined */
     const WireName *names;
     size_t count;
 } WireNames;
@@ -104,8 +105,12 @@ enum { EXPORT_SIZE, EXPORT_FLAGS };
 enum { REP_SERVER_NAME_LENGTH };
 enum { INFO_TYPE };
 enum { INFO_EXPORT_TYPE, INFO_EXPORT_SIZE, INFO_EXPORT_FLAGS };
-enum { INFO_BLOCK_SIZE_TYPE, INFO_BLOCK_SIZE_MINIMUM, INFO_BLOCK_SIZE_PREFERRED,
-       INFO_BLOCK_SIZE_MAXIMUM };
+enum {
+    INFO_BLOCK_SIZE_TYPE,
+    INFO_BLOCK_SIZE_MINIMUM,
+    INFO_BLOCK_SIZE_PREFERRED,
+    INFO_BLOCK_SIZE_MAXIMUM
+};
 enum { META_CONTEXT_ID };
 enum { REQUEST_MAGIC, REQUEST_FLAGS, REQUEST_TYPE, REQUEST_COOKIE, REQUEST_OFFSET, REQUEST_LENGTH };
 enum { SIMPLE_REPLY_MAGIC, SIMPLE_REPLY_ERROR, SIMPLE_REPLY_COOKIE };
@@ -143,7 +148,8 @@ typedef enum {
     WIRE_STRING_NOT_UTF8,
 } WireString;
 
-/* What the Conventions say about strings; the worst finding wins, in the order of the enumeration. */
+/* What the Conventions say about strings. Of several findings one is told: NUL before broken UTF-8, and
+ * either before a length. */
 WireString wire_check_string(const uint8_t *text, size_t length);
 
 /* The data of NBD_OPT_INFO and NBD_OPT_GO. The pointers lead into the data given. */
