@@ -84,14 +84,22 @@ static void append_ask(GByteArray *out, char *const *words)
         append_number(out, 2, number(&wire_info_types, words[i]));
 }
 
+static void append_hex(GByteArray *out, const char *digits)
+{
+    for (; *digits != '\0'; digits += 2)
+        append_number(
+            out, 1,
+            (uint64_t)(g_ascii_xdigit_value(digits[0]) << 4 | g_ascii_xdigit_value(digits[1])));
+}
+
 static void append_part(GByteArray *out, const char *text, size_t behind)
 {
     g_auto(GStrv) words = g_strsplit_set(text, " ", -1);
 
     if (g_str_equal(words[0], "hex")) {
-        for (const char *at = words[1]; *at != '\0'; at += 2)
-            append_number(
-                out, 1, (uint64_t)(g_ascii_xdigit_value(at[0]) << 4 | g_ascii_xdigit_value(at[1])));
+        uint64_t times = words[2] == NULL ? 1 : number(NULL, words[2]);
+        for (; times > 0; times--)
+            append_hex(out, words[1]);
     } else if (g_str_equal(words[0], "text")) {
         g_byte_array_append(out, (const uint8_t *)words[1], (guint)strlen(words[1]));
     } else if (g_str_equal(words[0], "fill")) {

@@ -4,7 +4,7 @@
  *   "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags; = option haggling;"
  *
  * A message is a side and layouts joined by "+", each with the fields that differ from their
- * defaults. In place of a layout may stand `hex 00ff`, `text WORD`, `fill COUNT BYTE`, or
+ * defaults. In place of a layout may stand `hex 00ff [TIMES]`, `text WORD`, `fill COUNT BYTE`, or
  * `ask NAME INFO…`, the data of INFO and GO. Lengths of options, option replies and chunks are
  * those of what follows, unless said otherwise. `C close` ends a side; `= PHASE` asserts the phase.
  */

@@ -265,6 +265,15 @@ static void a_stray_reply_that_could_have_a_payload_ends_the_framing(void)
     CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
 }
 
+static void a_stray_reply_without_a_payload_ends_nothing(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN READ("1") FLUSH("2") FAILS("7", "EIO") DATA("1") DONE("8") DONE("2"));
+    talk_broken(talk, "transmission.reply.cookie transmission.reply.cookie");
+    CU_ASSERT_EQUAL(session_facts(talk->session)->in_flight, 0);
+}
+
 static void of_many_answered_cookies_the_latest_are_remembered(void)
 {
     g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
@@ -432,6 +441,8 @@ void session_tests(void)
          nobody_can_tell_unlike_requests_with_one_cookie_apart},
         {"a stray reply that could have a payload ends the framing",
          a_stray_reply_that_could_have_a_payload_ends_the_framing},
+        {"a stray reply without a payload ends nothing",
+         a_stray_reply_without_a_payload_ends_nothing},
         {"of many answered cookies the latest are remembered",
          of_many_answered_cookies_the_latest_are_remembered},
         {"a server is not held to the rules once its client broke them",

@@ -20,6 +20,7 @@ typedef struct {
 #define SERVER(length, text) "S reply option=LIST type=SERVER + server name-length=" length text ";"
 #define EXPORT_NAME "C option option=EXPORT_NAME + text disk;"
 #define GO_INFO(rest) "S reply option=GO type=INFO + " rest ";"
+#define INFO_THEN ASK("INFO", "") EXPORT("INFO", "1048576", "HAS_FLAGS") ACK("INFO")
 #define GO HELLO ASK("GO", "")
 #define GO_SIZES HELLO ASK("GO", " BLOCK_SIZE")
 #define CONTEXTS "C option option=LIST_META_CONTEXT + hex 0000000000000000;"
@@ -115,6 +116,8 @@ static const Row reply_rows[] = {
      GO GO_INFO("info info=NAME + text a") GO_INFO("info info=DESCRIPTION + text a")},
     {"handshake.opt-info.export", GO GO_INFO("info info=NAME + text disk") ACK("GO"),
      GO EXPORT("GO", "512", "HAS_FLAGS") ACK("GO")},
+    {"handshake.opt-info.export", GO ACK("GO") READ("1"),
+     GO EXPORT("GO", "512", "HAS_FLAGS") ACK("GO") READ("1")},
     {"handshake.opt-info.unknown-without-info",
      GO GO_INFO("info info=NAME + text a") ERROR("GO", "ERR_UNKNOWN"),
      GO GO_INFO("info info=NAME + text a") ERROR("GO", "ERR_SHUTDOWN")},
@@ -129,6 +132,10 @@ static const Row reply_rows[] = {
          EXPORT("GO", "1024", "HAS_FLAGS") ACK("GO"),
      HELLO ASK("INFO", "") EXPORT("INFO", "512", "HAS_FLAGS") ACK("INFO") ASK("GO", " NAME")
          EXPORT("GO", "1024", "HAS_FLAGS") ACK("GO")},
+    {"handshake.opt-go.same-as-info", HELLO INFO_THEN ENTER("HAS_FLAGS|READ_ONLY"),
+     HELLO INFO_THEN OPT_LIST ACK("LIST") ENTER("HAS_FLAGS|READ_ONLY")},
+    {"handshake.opt-go.same-as-info", HELLO INFO_THEN ENTER("HAS_FLAGS|READ_ONLY"),
+     HELLO INFO_THEN ASK("GO", "") ERROR("GO", "ERR_POLICY") ENTER("HAS_FLAGS|READ_ONLY")},
     {"handshake.opt-go.same-as-info",
      HELLO ASK("INFO", "") "S reply option=INFO type=INFO + info info=NAME + text a;" EXPORT(
          "INFO", "512", "HAS_FLAGS") ACK("INFO") ASK("GO", "") EXPORT("GO", "512", "HAS_FLAGS")
@@ -174,6 +181,8 @@ static const Row string_rows[] = {
      HELLO OPT_LIST SERVER("256", " + fill 512 97")},
     {"string.max-4096", HELLO OPT_LIST "S reply option=LIST type=ERR_POLICY + fill 300000 97;",
      HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + text sorry")},
+    {"string.max-4096", HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + hex e282ac 100000"),
+     HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + hex e282ac 85")},
     {"string.no-nul", HELLO OPT_LIST SERVER("2", " + hex 6100"),
      HELLO OPT_LIST SERVER("2", " + hex 6161")},
     {"string.no-nul", GO GO_INFO("info info=DESCRIPTION + hex 6100"),
@@ -308,6 +317,9 @@ static const Row client_rows[] = {
     {"transmission.request.magic",
      HELLO EXPORT_NAME "S export flags=HAS_FLAGS;" OPT_LIST "C fill 12 0;",
      HELLO EXPORT_NAME "S export flags=HAS_FLAGS size=512;" READ("1")},
+    {"transmission.request.magic",
+     HELLO EXPORT_NAME OPT_LIST "C fill 12 0; S export flags=HAS_FLAGS;",
+     HELLO EXPORT_NAME READ("1") "S export flags=HAS_FLAGS size=512;"},
     {"transmission.disc.client-last", OPEN DISC("1") "C hex 00;", OPEN DISC("1") "C close;"},
     {"transmission.request.undefined-command", OPEN "C request type=99;",
      HELLO ENTER("HAS_FLAGS") "C request type=CACHE length=512;"},
