@@ -130,7 +130,7 @@ Connection *player_connect(Player *player, const char *name)
                       error->message, NULL, NULL);
         return NULL;
     }
-    bool labelled = player->play_case->connections > 1;
+    bool labelled = player->play_case->connections > 1 || !g_str_equal(name, "A");
     Connection *connection = play_connection_new(name, transport, player->transcript, labelled);
     g_ptr_array_add(player->connections, connection);
     return connection;
