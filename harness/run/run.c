@@ -10,6 +10,11 @@
 /* So many times the usual time an answer gets when it is asked for once more. */
 #define PATIENCE 2u
 
+/* After so many cases in a row that did not get as far as their test, for silence or a refused
+ * connection, the target is taken to be gone: waiting for it in each case left would take for ever. */
+#define HOPELESS 8u
+#define HOPELESS_ALONE 3u
+
 typedef struct {
     const PlayCase *play_case;
     PlayResult *result;
@@ -27,6 +32,8 @@ typedef struct {
     GCond changed;
     guint next; /* first task that no job has taken */
     unsigned running;
+    unsigned in_vain; /* cases in a row that could not get in */
+    bool hopeless;
     GMutex writer; /* where connections don't see each other's writes, one case writes at a time */
 } Run;
 
@@ -107,6 +114,16 @@ static void finish(Run *run, Task *task)
     run_file(run->options, run->summary, task->play_case, g_steal_pointer(&task->result));
 }
 
+/* Keeps count of the cases that could not get in, up to LIMIT in a row. */
+static void note_hope(Run *run, const PlayResult *result, unsigned limit)
+{
+    if (result->verdict == VERDICT_BLOCKED && result->doubtful)
+        run->in_vain++;
+    else
+        run->in_vain = 0;
+    run->hopeless = run->in_vain >= limit;
+}
+
 static void play_task(Run *run, Task *task)
 {
     g_mutex_lock(&run->mutex);
@@ -120,6 +137,7 @@ static void play_task(Run *run, Task *task)
         play_result_free(result); /* was cut short */
     } else {
         task->result = result;
+        note_hope(run, result, HOPELESS);
         if (!result->doubtful)
             finish(run, task);
     }
@@ -134,7 +152,7 @@ static Task *take_task(Run *run)
     Task *task = NULL;
 
     g_mutex_lock(&run->mutex);
-    while (task == NULL && run->next < run->tasks->len && !stopped(run)) {
+    while (task == NULL && run->next < run->tasks->len && !stopped(run) && !run->hopeless) {
         task = &g_array_index(run->tasks, Task, run->next++);
         if (task->done || task->play_case->alone)
             task = NULL;
@@ -213,11 +231,24 @@ static void play_alone(Run *run, void (*play)(Run *run))
 
 static void play_lonely_cases(Run *run)
 {
-    for (guint i = 0; i < run->tasks->len && !stopped(run); i++) {
+    for (guint i = 0; i < run->tasks->len && !stopped(run) && !run->hopeless; i++) {
         Task *task = &g_array_index(run->tasks, Task, i);
         if (!task->done && task->result == NULL && task->play_case->alone)
             play_task(run, task);
     }
+}
+
+/* The verdict of the second try is the one that counts, unless there was none (AGAIN is NULL, or was cut
+ * short). */
+static void replace(Run *run, Task *task, PlayResult *again)
+{
+    if (again == NULL || (stopped(run) && again->verdict == VERDICT_ERROR)) {
+        play_result_free(again);
+        return;
+    }
+    note_hope(run, again, HOPELESS_ALONE);
+    play_result_free(task->result);
+    task->result = again;
 }
 
 /* A verdict that rests on silence, on a close or on a refused connection could be another case's doing, or
@@ -227,20 +258,30 @@ static void replay_doubtful(Run *run)
     PlayMode patient = run->mode;
 
     patient.timeout_ms *= PATIENCE;
+    run->in_vain = 0;
+    run->hopeless = false;
     for (guint i = 0; i < run->tasks->len && !stopped(run); i++) {
         Task *task = &g_array_index(run->tasks, Task, i);
         if (task->done || task->result == NULL)
             continue;
-        PlayResult *again = play_with_resources(run, task->play_case, &patient);
+        PlayResult *again = run->hopeless ? NULL : play_with_resources(run, task->play_case, &patient);
         g_mutex_lock(&run->mutex);
-        if (stopped(run) && again->verdict == VERDICT_ERROR) {
-            play_result_free(again);
-        } else {
-            play_result_free(task->result);
-            task->result = again;
-        }
+        replace(run, task, again);
         finish(run, task);
         g_mutex_unlock(&run->mutex);
+    }
+}
+
+/* Cases that were not even tried, because the target was gone. */
+static void give_up(Run *run)
+{
+    for (guint i = 0; i < run->tasks->len && !stopped(run); i++) {
+        Task *task = &g_array_index(run->tasks, Task, i);
+        if (task->done)
+            continue;
+        task->done = true;
+        run_file(run->options, run->summary, task->play_case,
+                 run_result(VERDICT_BLOCKED, g_strdup("not played: the target has stopped answering")));
     }
 }
 
@@ -317,6 +358,7 @@ static void play_all(Run *run)
     play_in_jobs(run, sensible_jobs(run->options, &run->summary->target));
     play_alone(run, play_lonely_cases);
     play_alone(run, replay_doubtful);
+    give_up(run);
     run_file_setup(run->options, run->summary, run->setup);
     sort_entries(run);
 }
