@@ -9,6 +9,8 @@ typedef struct {
     Scope scope;      /* names set so far, with stand-in values */
     Scope case_scope; /* the `for` variables */
     bool entered;     /* some line above leads into transmission */
+    unsigned depth;   /* blocks around the line */
+    bool alternative; /* … the innermost is `one of` */
     GError **error;
 } Compiler;
 
@@ -80,6 +82,19 @@ static bool check_expr(Compiler *compiler, const Expr *expr, const WireNames *na
     return value != NULL;
 }
 
+static bool check_bytes(Compiler *compiler, const Expr *expr)
+{
+    g_autoptr(Value) value =
+        value_of(expr, &compiler->scope, NULL, compiler->scenario, compiler->error);
+
+    if (value == NULL || value->kind == VALUE_BYTES)
+        return value != NULL;
+    g_autofree char *text = value_text(value);
+    scenario_set_error(compiler->error, compiler->scenario, expr->place,
+                       "expected a string, not %s", text);
+    return false;
+}
+
 static bool is_payload_word(const char *word)
 {
     return g_str_equal(word, "pattern") || g_str_equal(word, "other") || g_str_equal(word, "zero");
@@ -118,9 +133,13 @@ static bool unknown_field(Compiler *compiler, const Verb *verb, const Arg *arg)
     return false;
 }
 
-static void bind_stand_in(Compiler *compiler, const char *name)
+static void bind_stand_in(Compiler *compiler, const char *name, FieldKind kind)
 {
-    g_hash_table_insert(compiler->scope.values, g_strdup(name), value_integer(UINT64_C(1) << 20));
+    g_autoptr(GBytes) empty = g_bytes_new(NULL, 0);
+
+    g_hash_table_insert(compiler->scope.values, g_strdup(name),
+                        kind == FIELD_BYTES ? value_bytes(empty)
+                                            : value_integer(UINT64_C(1) << 20));
 }
 
 static bool check_named(Compiler *compiler, const Verb *verb, const Arg *arg)
@@ -135,11 +154,13 @@ static bool check_named(Compiler *compiler, const Verb *verb, const Arg *arg)
         return false;
     }
     if (arg->kind == ARG_BIND) {
-        bind_stand_in(compiler, arg->value->text);
+        bind_stand_in(compiler, arg->value->text, field->kind);
         return true;
     }
     if (field->kind == FIELD_PAYLOAD)
         return check_payload(compiler, arg->value);
+    if (field->kind == FIELD_BYTES)
+        return check_bytes(compiler, arg->value);
     if (field->kind == FIELD_INTEGER) {
         uint64_t number;
         return value_integer_of(arg->value, &compiler->scope, field->names, compiler->scenario,
@@ -169,7 +190,7 @@ static bool check_position(Compiler *compiler, const Verb *verb, const Position 
         return false;
     }
     if (takes_strings)
-        return check_expr(compiler, expr, NULL);
+        return check_bytes(compiler, expr);
     if (position->names == NULL) {
         scenario_set_error(compiler->error, compiler->scenario, expr->place,
                            "%s takes a word here: see `%s`", verb->name, verb->usage);
@@ -220,6 +241,31 @@ static bool check_positions(Compiler *compiler, const Verb *verb, const Statemen
     return true;
 }
 
+/* What a line of hexadecimal digits would leave out, nobody would notice. */
+static bool check_hex(Compiler *compiler, const Expr *expr)
+{
+    g_autoptr(Value) value =
+        value_of(expr, &compiler->scope, NULL, compiler->scenario, compiler->error);
+    unsigned digits = 0;
+    gsize size;
+
+    if (value == NULL)
+        return false;
+    const char *text = g_bytes_get_data(value->bytes, &size);
+    bool good = true;
+    for (gsize i = 0; i < size && good; i++) {
+        if (g_ascii_isxdigit(text[i]))
+            digits++;
+        else
+            good = g_ascii_isspace(text[i]) && digits % 2 == 0;
+    }
+    if (good && digits % 2 == 0)
+        return true;
+    scenario_set_error(compiler->error, compiler->scenario, expr->place,
+                       "expected pairs of hexadecimal digits");
+    return false;
+}
+
 static bool check_args(Compiler *compiler, const Verb *verb, const Statement *line)
 {
     for (guint i = 0; i < line->args->len; i++) {
@@ -236,7 +282,8 @@ static bool check_args(Compiler *compiler, const Verb *verb, const Statement *li
         if (!check_named(compiler, verb, arg))
             return false;
     }
-    return check_positions(compiler, verb, line);
+    return check_positions(compiler, verb, line) &&
+           (!g_str_equal(verb->name, "hex") || check_hex(compiler, line_position(line, 0)));
 }
 
 /* ---- Citations and outcomes ------------------------------------------------------------------- */
@@ -262,6 +309,11 @@ static bool check_outcome(Compiler *compiler, const Statement *line)
 {
     OutcomeKind kind = line->outcome.kind;
 
+    if (kind != OUTCOME_NONE && !compiler->alternative) {
+        scenario_set_error(compiler->error, compiler->scenario, line->outcome.place,
+                           "only an alternative of `one of` has an outcome");
+        return false;
+    }
     if (kind != OUTCOME_WARN && kind != OUTCOME_FAIL)
         return true;
     if (line->citations->len == 0) {
@@ -350,10 +402,17 @@ static bool check_plain(Compiler *compiler, const Statement *line)
     return true;
 }
 
-static bool check_lines(Compiler *compiler, const GPtrArray *lines);
+static bool check_lines(Compiler *compiler, const GPtrArray *lines, bool alternatives);
+
+static bool same_connection(const Statement *a, const Statement *b)
+{
+    return g_str_equal(a->actor, b->actor);
+}
 
 static bool check_block(Compiler *compiler, const Statement *block)
 {
+    bool choice = block->kind == STATEMENT_ONE_OF;
+
     if (!check_citations(compiler, block))
         return false;
     for (guint i = 0; i < block->block->len; i++) {
@@ -363,20 +422,30 @@ static bool check_block(Compiler *compiler, const Statement *block)
                                "only lines of S: stand in this block");
             return false;
         }
+        if (choice && !same_connection(line, block->block->pdata[0])) {
+            scenario_set_error(compiler->error, compiler->scenario, line->place,
+                               "the alternatives are about one connection");
+            return false;
+        }
     }
     if (block->block->len == 0) {
         scenario_set_error(compiler->error, compiler->scenario, block->place, "the block is empty");
         return false;
     }
-    return check_lines(compiler, block->block);
+    return check_lines(compiler, block->block, choice);
 }
 
 static bool check_line(Compiler *compiler, const Statement *line)
 {
+    if (line->then && compiler->depth > 1) {
+        scenario_set_error(compiler->error, compiler->scenario, line->place,
+                           "a `then` line stands in no block");
+        return false;
+    }
     switch (line->kind) {
     case STATEMENT_PLAIN:
         return check_plain(compiler, line) &&
-               (line->block == NULL || check_lines(compiler, line->block));
+               (line->block == NULL || check_lines(compiler, line->block, false));
     case STATEMENT_ONE_OF:
     case STATEMENT_ANY_ORDER:
         return check_block(compiler, line);
@@ -389,12 +458,18 @@ static bool check_line(Compiler *compiler, const Statement *line)
     return false;
 }
 
-static bool check_lines(Compiler *compiler, const GPtrArray *lines)
+static bool check_lines(Compiler *compiler, const GPtrArray *lines, bool alternatives)
 {
-    for (guint i = 0; i < lines->len; i++)
-        if (!check_line(compiler, lines->pdata[i]))
-            return false;
-    return true;
+    bool outer = compiler->alternative, good = true;
+
+    compiler->depth++;
+    for (guint i = 0; i < lines->len && good; i++) {
+        compiler->alternative = alternatives;
+        good = check_line(compiler, lines->pdata[i]);
+    }
+    compiler->alternative = outer;
+    compiler->depth--;
+    return good;
 }
 
 /* ---- Headers ---------------------------------------------------------------------------------- */
@@ -438,13 +513,12 @@ static bool check_case(Compiler *compiler)
 {
     static const char *const builtins[] = {"size",    "flags", "minimum", "preferred",
                                            "maximum", "block", "region"};
-    g_autoptr(GBytes) empty = g_bytes_new(NULL, 0);
 
     for (size_t i = 0; i < G_N_ELEMENTS(builtins); i++)
-        bind_stand_in(compiler, builtins[i]);
-    g_hash_table_insert(compiler->scope.values, g_strdup("export"), value_bytes(empty));
+        bind_stand_in(compiler, builtins[i], FIELD_INTEGER);
+    bind_stand_in(compiler, "export", FIELD_BYTES);
     if (!check_needs(compiler) || !check_uses(compiler) ||
-        !check_lines(compiler, compiler->scenario->statements))
+        !check_lines(compiler, compiler->scenario->statements, false))
         return false;
     compiler->play_case->connections = MAX(compiler->play_case->connections, 1u);
     return true;
@@ -452,19 +526,21 @@ static bool check_case(Compiler *compiler)
 
 /* ---- One case for each combination of values -------------------------------------------------- */
 
+/* TITLE with the variables' values in place; `$` before anything else stays. */
 static char *substitute(const char *title, GHashTable *values)
 {
-    g_autoptr(GString) text = g_string_new(title);
-    GHashTableIter iter;
-    gpointer name, value;
+    GString *text = g_string_new(NULL);
 
-    g_hash_table_iter_init(&iter, values);
-    while (g_hash_table_iter_next(&iter, &name, &value)) {
-        g_autofree char *variable = g_strdup_printf("$%s", (char *)name);
-        g_autofree char *shown = value_text(value);
-        g_string_replace(text, variable, shown, 0);
+    while (*title != '\0') {
+        size_t length =
+            *title == '$' ? strspn(title + 1, "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
+        g_autofree char *name = g_strndup(title + 1, length);
+        const Value *value = g_hash_table_lookup(values, name);
+        g_autofree char *shown = value == NULL ? g_strndup(title, 1 + length) : value_text(value);
+        g_string_append(text, shown);
+        title += 1 + length;
     }
-    return g_string_free(g_steal_pointer(&text), FALSE);
+    return g_string_free(text, FALSE);
 }
 
 static char *make_id(const Scenario *scenario, GHashTable *values)
