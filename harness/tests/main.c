@@ -5,6 +5,7 @@
 
 #define SUITES(SUITE)                                                                              \
     SUITE(catalogue)                                                                               \
+    SUITE(play_compile)                                                                            \
     SUITE(reference)                                                                               \
     SUITE(reference_quirk)                                                                         \
     SUITE(reference_server)                                                                        \
