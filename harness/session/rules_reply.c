@@ -296,6 +296,38 @@ static bool same_question(const SessionOption *a, const SessionOption *b)
            (a->data->len == 0 || memcmp(a->data->data, b->data->data, a->data->len) == 0);
 }
 
+/* "info=EXPORT size=0 flags=HAS_FLAGS" */
+static char *item_text(GBytes *item)
+{
+    gsize size;
+    const uint8_t *bytes = g_bytes_get_data(item, &size);
+    uint64_t values[WIRE_MAX_FIELDS];
+    WireKind kind = WIRE_INFO;
+
+    if (size == wire_layout(WIRE_INFO_EXPORT)->size && wire_get(bytes, 2) == NBD_INFO_EXPORT)
+        kind = WIRE_INFO_EXPORT;
+    else if (size == wire_layout(WIRE_INFO_BLOCK_SIZE)->size &&
+             wire_get(bytes, 2) == NBD_INFO_BLOCK_SIZE)
+        kind = WIRE_INFO_BLOCK_SIZE;
+    if (size < wire_layout(kind)->size)
+        return g_strdup("an item without a type");
+    wire_decode(kind, bytes, values);
+    return wire_describe(kind, values);
+}
+
+/* The first item of ITEMS that OTHERS does not have, for people. */
+static char *odd_item(const GPtrArray *items, const GPtrArray *others)
+{
+    for (guint i = 0; i < items->len; i++) {
+        bool found = false;
+        for (guint j = 0; j < others->len && !found; j++)
+            found = g_bytes_equal(items->pdata[i], others->pdata[j]);
+        if (!found)
+            return item_text(items->pdata[i]);
+    }
+    return g_strdup("nothing else");
+}
+
 static char *go_same_as_info(const Session *session, const SessionMessage *message)
 {
     const SessionOption *go = ends(session, message, NBD_REP_ACK);
@@ -304,10 +336,9 @@ static char *go_same_as_info(const Session *session, const SessionMessage *messa
     if (go == NULL || go->option != NBD_OPT_GO || info == NULL || !same_question(go, info) ||
         same_set(go->infos, info->infos))
         return NULL;
-    return g_strdup_printf(
-        "GO brought %u items of information that are not the %u which INFO with the "
-        "same data had just brought",
-        go->infos->len, info->infos->len);
+    g_autofree char *said = odd_item(info->infos, go->infos);
+    g_autofree char *says = odd_item(go->infos, info->infos);
+    return g_strdup_printf("INFO had just said %s, and GO with the same data says %s", said, says);
 }
 
 static const SessionRule rules[] = {
