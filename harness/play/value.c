@@ -164,27 +164,34 @@ static Value *integers(const Expr *expr, uint64_t left, uint64_t right, const Sc
     }
 }
 
+static Value *too_long(const Expr *expr, const Scenario *scenario, GError **error)
+{
+    scenario_set_error(error, scenario, expr->place, "that is more than %u bytes", MAX_BYTES);
+    return NULL;
+}
+
 static Value *repeat(const Expr *expr, GBytes *bytes, uint64_t times, const Scenario *scenario,
                      GError **error)
 {
     gsize size;
     const uint8_t *data = g_bytes_get_data(bytes, &size);
 
-    if (size > 0 && times > MAX_BYTES / size) {
-        scenario_set_error(error, scenario, expr->place, "that is more than %u bytes", MAX_BYTES);
-        return NULL;
-    }
-    g_autoptr(GByteArray) all = g_byte_array_sized_new((guint)(size * times));
-    for (uint64_t i = 0; i < times && size > 0; i++)
-        g_byte_array_append(all, data, (guint)size);
-    g_autoptr(GBytes) result = g_bytes_new(all->data, all->len);
+    if (size > 0 && times > MAX_BYTES / size)
+        return too_long(expr, scenario, error);
+    gsize whole = size * times;
+    uint8_t *all = g_malloc(whole);
+    for (gsize done = 0; done < whole; done += size)
+        memcpy(all + done, data, size);
+    g_autoptr(GBytes) result = g_bytes_new_take(all, whole);
     return value_bytes(result);
 }
 
-static Value *join(GBytes *left, GBytes *right)
+static Value *join(const Expr *expr, GBytes *left, GBytes *right, const Scenario *scenario,
+                   GError **error)
 {
+    if (g_bytes_get_size(left) + g_bytes_get_size(right) > MAX_BYTES)
+        return too_long(expr, scenario, error);
     g_autoptr(GByteArray) all = g_byte_array_new();
-
     g_byte_array_append(all, g_bytes_get_data(left, NULL), (guint)g_bytes_get_size(left));
     g_byte_array_append(all, g_bytes_get_data(right, NULL), (guint)g_bytes_get_size(right));
     g_autoptr(GBytes) result = g_bytes_new(all->data, all->len);
@@ -204,7 +211,7 @@ static Value *binary(const Expr *expr, const Scope *scope, const WireNames *name
     if (left->kind == VALUE_BYTES && right->kind == VALUE_INTEGER && expr->op == '*')
         return repeat(expr, left->bytes, right->integer, scenario, error);
     if (left->kind == VALUE_BYTES && right->kind == VALUE_BYTES && expr->op == '+')
-        return join(left->bytes, right->bytes);
+        return join(expr, left->bytes, right->bytes, scenario, error);
     scenario_set_error(error, scenario, expr->place, "these two can't be combined by %c", expr->op);
     return NULL;
 }
