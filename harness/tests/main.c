@@ -6,6 +6,7 @@
 #define SUITES(SUITE)                                                                              \
     SUITE(catalogue)                                                                               \
     SUITE(play_compile)                                                                            \
+    SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
     SUITE(reference_quirk)                                                                         \
     SUITE(reference_server)                                                                        \
