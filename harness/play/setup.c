@@ -228,6 +228,7 @@ static char *serve_once(Player *player, const Statement *line)
 {
     g_autofree char *reason = g_steal_pointer(&player->result->reason);
     bool over = player->over, blocked = player->blocked, skipped = player->skipped;
+    guint found = player->result->setup->len;
     char *failure = NULL;
 
     player->over = player->blocked = player->skipped = false;
@@ -236,8 +237,11 @@ static char *serve_once(Player *player, const Statement *line)
         g_autoptr(GBytes) name = player_export(player, line);
         (void)player_enter(player, connection, name);
     }
-    if (player->blocked)
+    if (player->blocked) {
         failure = g_strdup_printf("a new connection is not served: %s", player->result->reason);
+        /* One line, one requirement: the step that failed is how this line's own breach shows. */
+        g_ptr_array_set_size(player->result->setup, (gint)found);
+    }
     if (connection != NULL)
         player_leave(connection);
     g_free(player->result->reason);
