@@ -249,17 +249,26 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
 
     g_autofree char *got = what_came(player, connection, event);
     g_autofree char *differs = line == NULL ? NULL : data_difference(player, line, event);
-    bool uncited = requirement == NULL;
-    if (uncited)
-        requirement = blame_setup(player, connection, line, event);
     g_autofree char *message = g_strdup_printf("%s%s",
                                                differs != NULL              ? differs
                                                : event->kind == EVENT_OTHER ? "got "
                                                                             : "",
                                                differs ? "" : got);
-    player->setup += uncited;
+    if (requirement != NULL) {
+        player_breach(player, requirement, line, message, got, event->message);
+        return;
+    }
+    requirement = differs != NULL ? requirement_find(REQ("transmission.read.right-bytes"))
+                                  : blame_setup(player, connection, line, event);
+    /* Another answer than the case hoped for may be the server's good right: it says no more than that
+     * the case can't go on. */
+    if (event->kind == EVENT_OTHER && differs == NULL) {
+        player_block(player, requirement->id, "%s", message);
+        return;
+    }
+    player->setup++;
     player_breach(player, requirement, line, message, got, event->message);
-    player->setup -= uncited;
+    player->setup--;
 }
 
 /* ---- Ending ----------------------------------------------------------------------------------- */
