@@ -5,6 +5,7 @@
 
 #define SUITES(SUITE)                                                                              \
     SUITE(catalogue)                                                                               \
+    SUITE(play)                                                                                    \
     SUITE(play_compile)                                                                            \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
