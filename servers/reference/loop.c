@@ -3,7 +3,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "reference/connection.h"
@@ -12,6 +14,13 @@
 #define EVENTS 256
 #define ACCEPTS 16 /* in a row, before connections get their turn */
 #define ACCEPT_PAUSE (G_USEC_PER_SEC / 10)
+
+/* See let_requests_gather(). Times in microseconds. */
+#define GATHERING 20
+#define WORTH_GATHERING 3
+#define GATHERING_PAUSE 10000
+#define RATE_PERIOD 1000
+#define BUSY_RATE 40 /* requests in a RATE_PERIOD */
 
 /* ---- Buffers ---------------------------------------------------------------------------------- */
 
@@ -159,6 +168,31 @@ static void run_queue(Loop *loop)
     }
 }
 
+/* A client that keeps many requests in flight sends each as soon as it has a reply. Waking up for each,
+ * at its expense too, slows both: so where requests come this fast, they are left to gather for a
+ * moment. Where that gathers nothing, since the client waits for us, we soon stop it. */
+static void let_requests_gather(Loop *loop)
+{
+    const struct timespec moment = {.tv_nsec = GATHERING * 1000};
+    Pace *pace = &loop->pace;
+    gint64 now = g_get_monotonic_time();
+    uint64_t found = loop->requests - pace->requests_before;
+
+    pace->requests_before = loop->requests;
+    if (pace->gathered && found < WORTH_GATHERING)
+        pace->not_before = now + GATHERING_PAUSE;
+    pace->gathered = false;
+    if (now - pace->period_start >= RATE_PERIOD) {
+        pace->busy = loop->requests - pace->requests_at_start >= BUSY_RATE;
+        pace->period_start = now;
+        pace->requests_at_start = loop->requests;
+    }
+    if (!pace->busy || now < pace->not_before || loop->queue.length > 0)
+        return;
+    nanosleep(&moment, NULL);
+    pace->gathered = true;
+}
+
 static void clear_wake(Loop *loop)
 {
     uint64_t count;
@@ -194,6 +228,7 @@ static bool round_trip(Loop *loop, const int *stop_fd)
             notice(loop, events[i].data.ptr, events[i].events);
     }
     run_queue(loop);
+    let_requests_gather(loop);
     if (accept)
         accept_some(loop);
     keep_time(loop);
@@ -206,6 +241,7 @@ void loop_run(Loop *loop, int stop_fd)
 
     if (stop_fd >= 0)
         epoll_ctl(loop->epoll, EPOLL_CTL_ADD, stop_fd, &event);
+    prctl(PR_SET_TIMERSLACK, 1ul); /* or a moment lasts as long again */
     listen_on(loop);
     while (!over(loop) && round_trip(loop, &stop_fd))
         continue;

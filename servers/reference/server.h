@@ -8,6 +8,15 @@
 
 #define SPARE_BUFFERS 8u
 
+/* How fast requests come, for loop.c to decide whether to let them gather. */
+typedef struct {
+    gint64 period_start;
+    uint64_t requests_at_start, requests_before;
+    bool busy;     /* in the last period they came fast */
+    bool gathered; /* the last round came after a pause */
+    gint64 not_before;
+} Pace;
+
 /* One thread's epoll loop, and the connections that it serves. */
 typedef struct {
     RefServer *server;
@@ -21,6 +30,9 @@ typedef struct {
     GQueue queue;   /* those that can go on without waiting */
     GQueue closing; /* those that wait for the client's end, by deadline */
     size_t count;   /* of all; read by other loops */
+
+    uint64_t requests; /* taken by any connection */
+    Pace pace;
 
     uint8_t *spare[SPARE_BUFFERS];
     unsigned spares;

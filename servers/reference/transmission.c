@@ -239,6 +239,7 @@ static Step take_request(Connection *c, Request *request)
 
     if (!message_get_request(c, request, &right_magic))
         return STEP_INPUT;
+    c->loop->requests++;
     if (!right_magic ||
         (request->type == NBD_CMD_WRITE && request->length > MAX(PAYLOAD_LIMIT, c->facts.maximum)))
         connection_doom(c, FATE_END);
