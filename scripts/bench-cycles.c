@@ -46,8 +46,8 @@ static void say(int fd, const uint8_t *bytes, size_t size)
 static void cycle(const struct sockaddr_in *address)
 {
     static const uint8_t flags[] = {0, 0, 0, 3};
-    static const uint8_t go[] = {'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, 7, 0, 0, 0, 8,
-                                 0,   0,   0,   0,   0,   1,   0,   3};
+    static const uint8_t go[] = {'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, 7,
+                                 0,   0,   0,   8,   0,   0,   0,   0,   0, 1, 0, 3};
     static const uint8_t disc[28] = {0x25, 0x60, 0x95, 0x13, 0, 0, 0, 2};
     uint8_t buffer[4096];
     int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);

@@ -264,7 +264,8 @@ static void replay_doubtful(Run *run)
         Task *task = &g_array_index(run->tasks, Task, i);
         if (task->done || task->result == NULL)
             continue;
-        PlayResult *again = run->hopeless ? NULL : play_with_resources(run, task->play_case, &patient);
+        PlayResult *again =
+            run->hopeless ? NULL : play_with_resources(run, task->play_case, &patient);
         g_mutex_lock(&run->mutex);
         replace(run, task, again);
         finish(run, task);
@@ -280,8 +281,9 @@ static void give_up(Run *run)
         if (task->done)
             continue;
         task->done = true;
-        run_file(run->options, run->summary, task->play_case,
-                 run_result(VERDICT_BLOCKED, g_strdup("not played: the target has stopped answering")));
+        run_file(
+            run->options, run->summary, task->play_case,
+            run_result(VERDICT_BLOCKED, g_strdup("not played: the target has stopped answering")));
     }
 }
 
