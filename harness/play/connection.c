@@ -93,11 +93,23 @@ static void cut(Connection *connection, size_t size, unsigned segment)
     }
 }
 
+static void keep_tail(Connection *connection, const uint8_t *bytes, size_t size)
+{
+    size_t room = sizeof connection->tail;
+    size_t take = MIN(size, room);
+    size_t keep = MIN(connection->tail_size, room - take);
+
+    memmove(connection->tail, connection->tail + connection->tail_size - keep, keep);
+    memcpy(connection->tail + keep, bytes + size - take, take);
+    connection->tail_size = keep + take;
+}
+
 void play_connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment)
 {
     if (connection->send_failed || connection->ended)
         return;
     g_byte_array_append(connection->out, bytes, (guint)size);
+    keep_tail(connection, bytes, size);
     if (segment > 0)
         cut(connection, size, segment);
     session_feed(connection->session, SIDE_CLIENT, bytes, size);
