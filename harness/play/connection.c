@@ -106,7 +106,7 @@ static void keep_tail(Connection *connection, const uint8_t *bytes, size_t size)
 
 void play_connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment)
 {
-    if (connection->send_failed || connection->ended)
+    if (connection->send_failed || connection->ended || size == 0)
         return;
     g_byte_array_append(connection->out, bytes, (guint)size);
     keep_tail(connection, bytes, size);
@@ -239,6 +239,7 @@ void play_connection_end(Connection *connection, ConnectionEnd how)
     play_connection_note(connection, "C", names[how]);
     session_close(connection->session, SIDE_CLIENT);
     if (how == END_SHUTDOWN) {
+        connection->shut = true;
         transport_shutdown(connection->transport);
         return;
     }

@@ -11,11 +11,12 @@ typedef struct {
     Session *session;
     GByteArray *out; /* to be sent, from OUT_START on */
     size_t out_start;
-    uint8_t tail[8];     /* the last bytes that were queued */
+    uint8_t tail[8]; /* the last bytes that were queued */
     size_t tail_size;
     GArray *cuts;     /* of guint: lengths of the pieces in which OUT goes; empty: as it comes */
     bool holding;     /* `hold reading`: the peer's bytes stay unread */
     bool closed;      /* the peer has ended its stream */
+    bool shut;        /* we have shut down our side */
     bool ended;       /* we have closed ours */
     bool send_failed; /* the peer takes no more; what it sent before may still be read */
     GQueue came;      /* of SessionMessage: from the peer, not yet expected by any line */

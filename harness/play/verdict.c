@@ -222,14 +222,18 @@ static bool excused(Player *player, const Connection *connection, const Requirem
                     const Event *event)
 {
     bool robust = requirement != NULL && requirement->level == REQUIREMENT_ROBUST;
+    const Session *session = connection->session;
 
-    if (session_desynchronised(connection->session, SIDE_CLIENT) && !robust)
+    if (session_desynchronised(session, SIDE_CLIENT) && !robust)
         return true;
-    if (event->kind == EVENT_CLOSED && session_tainted(connection->session, SIDE_CLIENT))
+    /* What the server broke to get there has settled the case, or was excused itself. */
+    if (session_desynchronised(session, SIDE_SERVER) && requirement != NULL && !robust)
+        return true;
+    if (event->kind == EVENT_CLOSED && session_tainted(session, SIDE_CLIENT))
         return true;
     /* While we still owe bytes of a message, its answer is not due. */
     return event->kind == EVENT_SILENT && !play_connection_owes(connection) && !player->setup &&
-           !robust && session_pending(connection->session, SIDE_CLIENT) > 0;
+           !connection->shut && session_pending(session, SIDE_CLIENT) > 0;
 }
 
 void player_unexpected(Player *player, Connection *connection, const Statement *line,
