@@ -209,6 +209,8 @@ static bool play_step(FakeConnection *connection, const char *text)
         return fake_serve(connection, &connection->server->config);
     if (g_str_equal(verb, "hush"))
         return await(connection, POLLRDHUP, DEADLINE_MS) && end(connection, false);
+    if (g_str_equal(verb, "stay"))
+        return await(connection, 0, DEADLINE_MS) && end(connection, false);
     if (g_str_equal(verb, "reset"))
         return end(connection, true);
     if (!g_str_equal(verb, "gone"))
@@ -390,7 +392,7 @@ bool fake_server_saw(const FakeServer *server, const void *bytes, size_t size)
 {
     for (unsigned i = 0; i < fake_server_accepted(server); i++) {
         const GByteArray *received = fake_server_received(server, i);
-        if (memmem(received->data, received->len, bytes, size) != NULL)
+        if (received->len > 0 && memmem(received->data, received->len, bytes, size) != NULL)
             return true;
     }
     return false;

@@ -11,6 +11,7 @@
  *   serve            haggles and answers requests as a good server would, until the client has gone; a
  *                    handler can make it do otherwise
  *   hush             waits, without reading, until the client has gone
+ *   stay             the same, and longer: until the client has closed, not only shut down (Unix sockets)
  *   gone             listens no more
  *   S close, reset   ends the connection
  *

@@ -7,6 +7,7 @@
     SUITE(catalogue)                                                                               \
     SUITE(play)                                                                                    \
     SUITE(play_compile)                                                                            \
+    SUITE(play_fair)                                                                               \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
     SUITE(reference_quirk)                                                                         \
