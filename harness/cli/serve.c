@@ -12,6 +12,7 @@
 
 #include "cli/serve.h"
 #include "reference/reference.h"
+#include "wire/wire.h"
 
 #define DEFAULT_SIZE (UINT64_C(64) << 20)
 
@@ -66,6 +67,20 @@ static bool parse_block_size(const char *text, RefExport *export, GError **error
     return true;
 }
 
+/* SEND_TRIM+SEND_FUA: features that the export is to lack. */
+static bool parse_without(const char *text, RefExport *export, GError **error)
+{
+    g_auto(GStrv) names = g_strsplit(text, "+", -1);
+
+    for (char **name = names; *name != NULL; name++) {
+        uint64_t flag;
+        if (!wire_value(&wire_transmission_flags, *name, &flag))
+            return fail(error, "no such transmission flag", *name);
+        export->withhold |= (uint16_t)flag;
+    }
+    return true;
+}
+
 /* ---- --export NAME[:key=value,…] -------------------------------------------------------------- */
 
 static bool apply_setting(RefExport *export, const char *setting, GError **error)
@@ -91,6 +106,8 @@ static bool apply_setting(RefExport *export, const char *setting, GError **error
         return parse_size(value, INT64_MAX, &export->size, error);
     if (g_str_equal(key, "block"))
         return parse_block_size(value, export, error);
+    if (g_str_equal(key, "without"))
+        return parse_without(value, export, error);
     if (g_str_equal(key, "description"))
         export->description = g_intern_string(value);
     else if (g_str_equal(key, "canonical"))
@@ -244,7 +261,7 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
         {"size", 's', 0, G_OPTION_ARG_STRING, &options->size, "Size of the exports (64M)", "SIZE"},
         {"export", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &options->exports,
          "An export; settings: size=, ro, rw, block=MIN/PREF/MAX, lenient, require, description=, "
-         "canonical=",
+         "canonical=, without=FLAG+FLAG",
          "NAME[:SETTING,…]"},
         {"default-export", 0, 0, G_OPTION_ARG_FILENAME, &options->default_export,
          "What the empty name means", "NAME"},
