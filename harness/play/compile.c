@@ -6,11 +6,13 @@
 typedef struct {
     const Scenario *scenario;
     PlayCase *play_case;
-    Scope scope;      /* names set so far, with stand-in values */
-    Scope case_scope; /* the `for` variables */
-    bool entered;     /* some line above leads into transmission */
-    unsigned depth;   /* blocks around the line */
-    bool alternative; /* … the innermost is `one of` */
+    Scope scope;       /* names set so far, with stand-in values */
+    Scope case_scope;  /* the `for` variables */
+    bool entered;      /* some line above leads into transmission */
+    GHashTable *open;  /* names of the connections that are open at this line */
+    unsigned shadowed; /* open, but another has taken their name */
+    unsigned depth;    /* blocks around the line */
+    bool alternative;  /* … the innermost is `one of` */
     GError **error;
 } Compiler;
 
@@ -378,6 +380,37 @@ static void note_pins(Compiler *compiler, const Verb *verb, const Statement *lin
     }
 }
 
+static char *actor_connection(const Statement *line)
+{
+    const char *actor = line->actor == NULL ? "" : line->actor;
+    const char *dot = strchr(actor, '.');
+
+    if (dot != NULL)
+        return g_strndup(actor, (gsize)(dot - actor));
+    bool first = *actor == '\0' || g_str_equal(actor, "C") || g_str_equal(actor, "S");
+    return g_strdup(first ? "A" : actor);
+}
+
+/* How many connections are open at once: what either side has ended for certain makes room. */
+static void note_connections(Compiler *compiler, const Verb *verb, const Statement *line)
+{
+    bool ends = g_str_equal(verb->name, "close") || g_str_equal(verb->name, "reset") ||
+                g_str_equal(verb->name, "disconnect");
+    bool passing = g_str_equal(verb->name, "served") || g_str_equal(verb->name, "nodelay");
+
+    if (line->then)
+        return;
+    if (verb->connects && !passing &&
+        !g_hash_table_add(compiler->open, g_strdup(line_connection_name(line))))
+        compiler->shadowed++;
+    unsigned open = g_hash_table_size(compiler->open) + compiler->shadowed + passing;
+    compiler->play_case->connections = MAX(compiler->play_case->connections, open);
+    if (ends && compiler->depth == 1) {
+        g_autofree char *name = actor_connection(line);
+        g_hash_table_remove(compiler->open, name);
+    }
+}
+
 static bool check_plain(Compiler *compiler, const Statement *line)
 {
     const Verb *verb = play_verb(play_actor(line), line->verb);
@@ -392,8 +425,7 @@ static bool check_plain(Compiler *compiler, const Statement *line)
     if (!check_args(compiler, verb, line) || !check_citations(compiler, line) ||
         !check_outcome(compiler, line))
         return false;
-    if (verb->connects && !line->then)
-        compiler->play_case->connections++;
+    note_connections(compiler, verb, line);
     if (line_writes(compiler, verb, line))
         compiler->play_case->writes = true;
     note_pins(compiler, verb, line);
@@ -568,7 +600,9 @@ static bool compile_one(const Scenario *scenario, GHashTable *values, GPtrArray 
     play_case->requirements = g_ptr_array_new();
     compiler.case_scope = (Scope){.values = values};
     compiler.scope = (Scope){.values = scope_values_new(), .outer = &compiler.case_scope};
+    compiler.open = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     bool good = check_case(&compiler);
+    g_hash_table_unref(compiler.open);
     g_hash_table_unref(compiler.scope.values);
     if (good)
         g_ptr_array_add(cases, play_case);

@@ -13,8 +13,10 @@
 /* A transcript stays readable: of an endless conversation the beginning is kept. */
 #define MAX_TRANSCRIPT (256u << 10)
 
-/* Messages that nobody has expected yet; a peer that sends more is cut short by its reader. */
+/* Messages that nobody has expected yet, and the data of option replies, of which no request says how
+ * much it may be. What a peer sends beyond that is not kept for any line. */
 #define MAX_CAME 20000u
+#define MAX_UNASKED ((size_t)16 << 20)
 
 Connection *play_connection_new(const char *name, Transport *transport, GString *transcript,
                                 bool labelled)
@@ -63,6 +65,15 @@ static const char *actor_of(Side side)
     return side == SIDE_CLIENT ? "C" : "S";
 }
 
+static bool worth_keeping(Connection *connection, const SessionMessage *message)
+{
+    if (message->from == SIDE_CLIENT || connection->came.length > MAX_CAME)
+        return false;
+    if (!message->answers)
+        connection->unasked_bytes += message->data->len;
+    return connection->unasked_bytes <= MAX_UNASKED;
+}
+
 /* Takes out of the session what has become whole. Our own messages are only written down. */
 static void collect(Connection *connection)
 {
@@ -71,10 +82,10 @@ static void collect(Connection *connection)
     while ((message = session_next(connection->session)) != NULL) {
         g_autofree char *text = session_message_describe(message);
         play_connection_note(connection, actor_of(message->from), text);
-        if (message->from == SIDE_CLIENT || connection->came.length > MAX_CAME)
-            session_message_free(message);
-        else
+        if (worth_keeping(connection, message))
             g_queue_push_tail(&connection->came, message);
+        else
+            session_message_free(message);
     }
 }
 

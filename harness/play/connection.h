@@ -20,6 +20,7 @@ typedef struct {
     bool ended;       /* we have closed ours */
     bool send_failed; /* the peer takes no more; what it sent before may still be read */
     GQueue came;      /* of SessionMessage: from the peer, not yet expected by any line */
+    size_t unasked_bytes; /* data of such messages that no request asked for, all told */
     uint64_t last_cookie; /* of the latest request that we sent */
     bool has_cookie;
     uint64_t next_cookie;

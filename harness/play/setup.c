@@ -233,7 +233,9 @@ static char *serve_once(Player *player, const Statement *line)
 
     player->over = player->blocked = player->skipped = false;
     Connection *connection = setup_connect(player, "again");
-    if (connection != NULL && player_negotiate(player, connection)) {
+    /* Where nobody gets into transmission, as the probe has seen, a greeting is service enough. */
+    bool enters = player->target == NULL || player->target->entered;
+    if (connection != NULL && player_negotiate(player, connection) && enters) {
         g_autoptr(GBytes) name = player_export(player, line);
         (void)player_enter(player, connection, name);
     }

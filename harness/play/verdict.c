@@ -50,16 +50,29 @@ static bool is_failure(const Requirement *requirement)
     return breach == BREACH_VIOLATION || breach == BREACH_ROBUSTNESS;
 }
 
-/* Files FINDING; on the way to the test it settles nothing by itself. */
+static bool filed(const GPtrArray *findings, const Finding *finding)
+{
+    for (guint i = 0; i < findings->len; i++) {
+        const Finding *other = findings->pdata[i];
+        if (other->requirement == finding->requirement && other->line == finding->line &&
+            other->by == finding->by)
+            return true;
+    }
+    return false;
+}
+
+/* Files FINDING; on the way to the test it settles nothing by itself. A peer that breaks a rule time and
+ * again, perhaps without end, has it told once. */
 static void file(Player *player, Finding *finding)
 {
-    if (player->setup > 0) {
-        g_ptr_array_add(player->result->setup, finding);
-        return;
-    }
-    g_ptr_array_add(player->result->findings, finding);
-    if (is_failure(finding->requirement))
+    GPtrArray *findings = player->setup > 0 ? player->result->setup : player->result->findings;
+
+    if (player->setup == 0 && is_failure(finding->requirement))
         player->over = true;
+    if (filed(findings, finding))
+        finding_free(finding);
+    else
+        g_ptr_array_add(findings, finding);
 }
 
 static char *line_text(const Statement *line)
@@ -197,9 +210,15 @@ static char *what_came(const Player *player, const Connection *connection, const
     if (play_connection_owes(connection))
         return g_strdup("the server takes no more of what we send");
     size_t pending = session_pending(connection->session, SIDE_SERVER);
+    gint64 quiet_us = g_get_monotonic_time() - connection->last_progress_us;
+    bool trickles = quiet_us < (gint64)player->mode->timeout_ms * 1000;
+    if (pending > 0 && trickles)
+        return g_strdup_printf("%" G_GSIZE_FORMAT " bytes of a message, and still no end", pending);
     if (pending > 0)
         return g_strdup_printf("%" G_GSIZE_FORMAT " bytes of a message, and no more for %u ms",
                                pending, player->mode->timeout_ms);
+    if (trickles)
+        return g_strdup("other messages without end");
     return g_strdup_printf("nothing for %u ms", player->mode->timeout_ms);
 }
 

@@ -239,14 +239,18 @@ static void play_lonely_cases(Run *run)
 }
 
 /* The verdict of the second try is the one that counts, unless there was none (AGAIN is NULL, or was cut
- * short). */
+ * short). Where the second try does not get as far as the test, what the first one saw stands: it may be
+ * what killed the target. */
 static void replace(Run *run, Task *task, PlayResult *again)
 {
-    if (again == NULL || (stopped(run) && again->verdict == VERDICT_ERROR)) {
+    bool cut_short = again == NULL || (stopped(run) && again->verdict == VERDICT_ERROR);
+
+    if (!cut_short)
+        note_hope(run, again, HOPELESS_ALONE);
+    if (cut_short || (again->verdict == VERDICT_BLOCKED && task->result->verdict == VERDICT_FAIL)) {
         play_result_free(again);
         return;
     }
-    note_hope(run, again, HOPELESS_ALONE);
     play_result_free(task->result);
     task->result = again;
 }
@@ -354,6 +358,22 @@ static void sort_entries(Run *run)
     g_ptr_array_sort_with_data(run->summary->entries, by_order, order);
 }
 
+/* A target can die of a case that was over already: at the end it has to accept connections still. */
+static void check_alive(Run *run)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Transport) transport =
+        transport_connect(run->mode.address, run->mode.timeout_ms * PATIENCE, &error);
+
+    if (transport != NULL)
+        return;
+    Finding *finding = g_new0(Finding, 1);
+    finding->requirement = requirement_find(REQ("robust.process-alive"));
+    finding->by = SIDE_SERVER;
+    finding->message = g_strdup_printf("at the end of the run: %s", error->message);
+    g_ptr_array_add(run->setup, finding);
+}
+
 static void play_all(Run *run)
 {
     skip_unfit(run);
@@ -361,6 +381,7 @@ static void play_all(Run *run)
     play_alone(run, play_lonely_cases);
     play_alone(run, replay_doubtful);
     give_up(run);
+    check_alive(run);
     run_file_setup(run->options, run->summary, run->setup);
     sort_entries(run);
 }

@@ -45,13 +45,24 @@ static char *export_name_refused(const Session *session, const SessionMessage *m
 {
     const SessionOption *option = session_current_option(session);
 
-    if (!is_reply(message) || option == NULL || option->option != NBD_OPT_EXPORT_NAME)
+    if (!is_reply(message) || option == NULL || option->option != NBD_OPT_EXPORT_NAME ||
+        message->value[REPLY_TYPE] == NBD_REP_ACK)
         return NULL;
     g_autofree char *type = wire_format(&wire_reply_types, message->value[REPLY_TYPE]);
     return g_strdup_printf(
         "EXPORT_NAME is answered by an option reply, %s, which this option does not "
         "have: a server that refuses the export has to hang up",
         type);
+}
+
+static char *export_name_acknowledged(const Session *session, const SessionMessage *message)
+{
+    const SessionOption *option = session_current_option(session);
+
+    if (!is_reply(message) || option == NULL || option->option != NBD_OPT_EXPORT_NAME ||
+        message->value[REPLY_TYPE] != NBD_REP_ACK)
+        return NULL;
+    return g_strdup("EXPORT_NAME is answered by ACK, not by the export's size and flags");
 }
 
 /* Judged even where the client has broken a MUST: sending the option was one. */
@@ -345,6 +356,7 @@ static const SessionRule rules[] = {
     SESSION_RULE(reply_magic, REQ("handshake.reply.magic"), RULE_ALWAYS),
     SESSION_RULE(reply_unasked, REQ("handshake.reply.unasked"), RULE_ENDPOINT),
     SESSION_RULE(export_name_refused, REQ("handshake.export-name.unknown"), RULE_ALWAYS),
+    SESSION_RULE(export_name_acknowledged, REQ("handshake.export-name.reply"), RULE_ALWAYS),
     SESSION_RULE(reply_fixed_newstyle, REQ("handshake.flags.fixed-newstyle"), RULE_EVEN_TAINTED),
     SESSION_RULE(reply_option_echo, REQ("handshake.reply.option-echo"), RULE_ENDPOINT),
     SESSION_RULE(reply_type, REQ("handshake.reply.type"), RULE_ENDPOINT),

@@ -82,6 +82,8 @@ static const Row reply_rows[] = {
     {"handshake.export-name.unknown",
      WITH_ZEROES EXPORT_NAME "S reply option=EXPORT_NAME type=ERR_POLICY + text no;",
      WITH_ZEROES EXPORT_NAME "S export size=0x3e889045565a9 flags=HAS_FLAGS + fill 124 0;"},
+    {"handshake.export-name.reply", HELLO EXPORT_NAME ACK("EXPORT_NAME"),
+     HELLO EXPORT_NAME "S close;"},
     {"handshake.option.only-export-name-unfixed handshake.flags.fixed-newstyle",
      UNFIXED OPT_LIST ACK("LIST"), UNFIXED EXPORT_NAME "S export flags=HAS_FLAGS + fill 124 0;"},
     {"handshake.reply.option-echo", HELLO OPT_LIST ACK("GO"), HELLO OPT_LIST ACK("LIST")},
