@@ -8,6 +8,7 @@
     SUITE(play)                                                                                    \
     SUITE(play_compile)                                                                            \
     SUITE(play_fair)                                                                               \
+    SUITE(play_hostile)                                                                            \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
     SUITE(reference_quirk)                                                                         \

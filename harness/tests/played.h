@@ -17,6 +17,8 @@
 /* The export's name is "disk". */
 #define OPEN_DISK HELLO ASK("GO", " BLOCK_SIZE") EXPORT("GO", "1048576", ALL_FLAGS) ACK("GO")
 
+#define LISTED(name) "S reply option=LIST type=SERVER + server name-length=1 + text " name ";"
+
 /* The cases of one file, which has the first lines and LINES. */
 typedef struct {
     Scenario *scenario;

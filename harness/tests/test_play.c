@@ -7,7 +7,6 @@
 void play_tests(void);
 
 #define ABORT "C option option=ABORT;"
-#define LISTED(name) "S reply option=LIST type=SERVER + server name-length=1 + text " name ";"
 
 /* ---- Lines and verdicts ----------------------------------------------------------------------- */
 

@@ -49,7 +49,7 @@ static void rules_excuse_what_our_own_breach_brought_about(void)
 static void where_the_framing_is_lost_only_robustness_counts(void)
 {
     PLAYS(ASTRAY "S: reply LIST error @handshake.reply.every-option\n",
-          HELLO "take 16; S hex 0011223344556677;", "pass", "");
+          HELLO "take 16; S hex 0011223344556677; S close", "pass", "");
     PLAYS(ASTRAY "S: reply LIST error @handshake.reply.every-option\n",
           HELLO "take 16;" ACK("LIST") "S close", "pass", "");
     PLAYS_HASTILY(ASTRAY "S: reply LIST error @handshake.reply.every-option\n",
