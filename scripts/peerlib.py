@@ -11,6 +11,7 @@ A peer file is an INI file with one section, [peer]:
   pidfile   where a server that goes into the background writes its process id (optional)
   target    what nbdconform is to be told as --target
   args      its other arguments (optional)
+  least     how many cases have to be played at the least (optional)
 """
 import configparser
 import contextlib
@@ -29,6 +30,8 @@ from typing import Any, Iterator, Optional
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "servers" / "peers"
 READY_SECONDS = 60
+# Most of the catalogue has to be played against a peer, or the run shows nothing.
+LEAST_PLAYED = 150
 
 
 class PeerError(Exception):
@@ -57,6 +60,7 @@ class Peer:
         self.pidfile = self.fill(section.get("pidfile", ""))
         self.target = self.fill(section["target"])
         self.args = shlex.split(self.fill(section.get("args", "")))
+        self.least = int(section.get("least", str(LEAST_PLAYED)))
         self.folder = folder
         self.log = folder / "log"
         self.process: Optional[subprocess.Popen[bytes]] = None

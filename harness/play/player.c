@@ -66,6 +66,20 @@ static void bind_integer(Player *player, const char *name, uint64_t number)
     player_bind(player, name, value_integer(number));
 }
 
+SessionFacts player_facts(const Player *player, const Connection *connection)
+{
+    SessionFacts facts = *session_facts(connection->session);
+
+    if (player->mode->enter == ENTER_EXPORT_NAME && !facts.block_size_given &&
+        player->target != NULL && player->target->facts.block_size_given) {
+        facts.block_size_given = true;
+        facts.minimum = player->target->facts.minimum;
+        facts.preferred = player->target->facts.preferred;
+        facts.maximum = player->target->facts.maximum;
+    }
+    return facts;
+}
+
 void player_set_facts(Player *player, const SessionFacts *facts)
 {
     uint64_t minimum = MAX(facts->minimum, 1u);

@@ -180,6 +180,12 @@ void player_leave(Connection *connection);
 void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes,
                     size_t length);
 
+/* Sends INFO or GO for the export NAME, with a request for the block size. */
+void player_ask(Player *player, Connection *connection, uint32_t option, GBytes *name);
+
+/* What CONNECTION was told; where it entered by EXPORT_NAME, with the sizes that the probe learned. */
+SessionFacts player_facts(const Player *player, const Connection *connection);
+
 /* Sets $size, $block and their like from what SESSION knows. */
 void player_set_facts(Player *player, const SessionFacts *facts);
 

@@ -12,48 +12,58 @@
 /* Nothing is gained by more connections at once than this. */
 #define ENOUGH 8u
 
-static Transport *greeted_later(const PlayMode *mode)
+/* Connects WANTED connections beside the first, which is held. */
+static void connect_others(Player *player, unsigned wanted)
 {
-    return transport_connect(mode->address, mode->timeout_ms, NULL);
+    for (unsigned i = 1; i < wanted; i++) {
+        Transport *transport =
+            transport_connect(player->mode->address, player->mode->timeout_ms, NULL);
+        if (transport == NULL)
+            return;
+        g_ptr_array_add(player->connections,
+                        play_connection_new("other", transport, player->transcript, true));
+    }
 }
 
-/* Counts the connections among WAITING on which the server speaks, while another one is held. */
-static unsigned count_greeted(GPtrArray *waiting)
+/* Counts the connections on which the server has spoken, the first included, as soon as it has on all, or
+ * once there was time enough. */
+static unsigned count_greeted(Player *player)
 {
     gint64 until_us = g_get_monotonic_time() + GREETING_MS * 1000;
-    g_autofree struct pollfd *waits = g_new0(struct pollfd, waiting->len);
-    unsigned greeted = 0;
+    guint count = player->connections->len, greeted;
+    g_autofree struct pollfd *waits = g_new0(struct pollfd, count);
 
-    for (guint i = 0; i < waiting->len; i++)
-        waits[i] = (struct pollfd){.fd = transport_fd(waiting->pdata[i]), .events = POLLIN};
-    while (greeted < waiting->len) {
-        gint64 left = until_us - g_get_monotonic_time();
-        if (left <= 0 || poll(waits, waiting->len, (int)(left / 1000 + 1)) <= 0)
-            break;
-        for (guint i = 0; i < waiting->len; i++) {
-            uint8_t byte;
-            size_t done;
-            if (waits[i].fd < 0 || waits[i].revents == 0)
-                continue;
-            if (transport_read(waiting->pdata[i], &byte, 1, &done) == TRANSPORT_DONE)
-                greeted++;
-            waits[i].fd = -1;
+    for (;;) {
+        greeted = 0;
+        for (guint i = 0; i < count; i++) {
+            Connection *connection = player->connections->pdata[i];
+            bool spoke = connection->came.length > 0 || i == 0;
+            greeted += spoke;
+            waits[i] = (struct pollfd){
+                .fd = spoke || connection->closed ? -1 : transport_fd(connection->transport),
+                .events = POLLIN};
         }
+        gint64 left = until_us - g_get_monotonic_time();
+        if (greeted == count || left <= 0 || poll(waits, count, (int)(left / 1000 + 1)) <= 0)
+            return greeted;
+        for (guint i = 1; i < count; i++)
+            if (waits[i].revents != 0)
+                play_connection_move(player->connections->pdata[i]);
     }
-    return greeted;
 }
 
-static unsigned count_connections(const PlayMode *mode, unsigned wanted)
+/* Leaves them one after another, each in the way that a client should: some servers take it ill if a
+ * client drops in and is gone, and that is not for the probe to find. */
+static void leave_all(Player *player)
 {
-    g_autoptr(GPtrArray) waiting = g_ptr_array_new_with_free_func((GDestroyNotify)transport_free);
-
-    for (unsigned i = 1; i < wanted; i++) {
-        Transport *transport = greeted_later(mode);
-        if (transport == NULL)
-            break;
-        g_ptr_array_add(waiting, transport);
+    play_connection_move(player->connections->pdata[0]);
+    player_leave(player->connections->pdata[0]);
+    bool answers = true;
+    for (guint i = 1; i < player->connections->len; i++) {
+        player->over = player->blocked = player->skipped = false;
+        answers = answers && player_negotiate(player, player->connections->pdata[i]);
+        player_leave(player->connections->pdata[i]);
     }
-    return 1 + count_greeted(waiting);
 }
 
 static const Scenario *no_lines(void)
@@ -72,6 +82,44 @@ static const Scenario *no_lines(void)
     return &scenario;
 }
 
+static Match match_block_size(Player *player, Connection *connection, gpointer data,
+                              const SessionMessage *message, guint *index)
+{
+    (void)player;
+    (void)connection;
+    (void)data;
+    *index = 0;
+    if (message == NULL || message->kind != WIRE_OPTION_REPLY)
+        return MATCH_NO;
+    if (message->inner == WIRE_INFO_BLOCK_SIZE)
+        return MATCH_YES;
+    uint64_t type = message->value[REPLY_TYPE];
+    return type == NBD_REP_ACK || type & NBD_REP_FLAG_ERROR ? MATCH_NO : MATCH_PASS_OVER;
+}
+
+/* A client that enters by EXPORT_NAME is told no sizes. Asked by INFO beforehand, on a connection of its
+ * own, the server tells them, so that ordinary requests can be aligned to them. */
+static void learn_sizes(Player *player, PlayTarget *target)
+{
+    Connection *connection = player_connect(player, "sizes");
+
+    if (connection == NULL || !player_negotiate(player, connection) ||
+        session_facts(connection->session)->style != STYLE_FIXED_NEWSTYLE)
+        return;
+    g_autoptr(GBytes) name =
+        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+    player_ask(player, connection, NBD_OPT_INFO, name);
+    Event event = player_await(player, connection, match_block_size, NULL);
+    if (event.kind == EVENT_MATCH) {
+        target->facts.block_size_given = true;
+        target->facts.minimum = (uint32_t)event.message->inner_value[INFO_BLOCK_SIZE_MINIMUM];
+        target->facts.preferred = (uint32_t)event.message->inner_value[INFO_BLOCK_SIZE_PREFERRED];
+        target->facts.maximum = (uint32_t)event.message->inner_value[INFO_BLOCK_SIZE_MAXIMUM];
+    }
+    session_message_free(event.message);
+    player_leave(connection);
+}
+
 static void learn(Player *player, unsigned wanted, PlayTarget *target)
 {
     Connection *connection = player->connections->pdata[0];
@@ -83,7 +131,12 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
     }
     target->facts = *session_facts(connection->session);
     target->concurrent_writes = (target->facts.transmission_flags & NBD_FLAG_CAN_MULTI_CONN) != 0;
-    target->connections = count_connections(player->mode, wanted);
+    connect_others(player, wanted);
+    target->connections = count_greeted(player);
+    leave_all(player);
+    player->over = player->blocked = player->skipped = false;
+    if (player->mode->enter == ENTER_EXPORT_NAME)
+        learn_sizes(player, target);
 }
 
 bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError **error)

@@ -98,7 +98,7 @@ static void append_name(GByteArray *data, GBytes *name)
 
 /* A server that means to enforce sizes lets only those in who ask for them; who asks must abide by them,
  * and the cases do. */
-static SessionMessage *go(Player *player, Connection *connection, GBytes *name)
+void player_ask(Player *player, Connection *connection, uint32_t option, GBytes *name)
 {
     g_autoptr(GByteArray) data = g_byte_array_new();
     uint8_t length[4], infos[4];
@@ -109,8 +109,7 @@ static SessionMessage *go(Player *player, Connection *connection, GBytes *name)
     g_byte_array_append(data, length, sizeof length);
     append_name(data, name);
     g_byte_array_append(data, infos, sizeof infos);
-    send_option(player, connection, NBD_OPT_GO, data);
-    return await_step(player, connection, WIRE_OPTION_REPLY);
+    send_option(player, connection, option, data);
 }
 
 static Match match_export_or_close(Player *player, Connection *connection, gpointer data,
@@ -154,7 +153,8 @@ static bool enter(Player *player, Connection *connection, GBytes *name)
         return true;
     if (player->mode->enter == ENTER_EXPORT_NAME || facts->style != STYLE_FIXED_NEWSTYLE)
         return export_name(player, connection, name);
-    g_autoptr(SessionMessage) reply = go(player, connection, name);
+    player_ask(player, connection, NBD_OPT_GO, name);
+    g_autoptr(SessionMessage) reply = await_step(player, connection, WIRE_OPTION_REPLY);
     if (reply == NULL)
         return false;
     if (reply->value[REPLY_TYPE] == NBD_REP_ERR_UNSUP) /* as clients do with old servers */
@@ -167,8 +167,10 @@ bool player_enter(Player *player, Connection *connection, GBytes *name)
     player->setup++;
     bool done = enter(player, connection, name) && !player->over;
     player->setup--;
-    if (done)
-        player_set_facts(player, session_facts(connection->session));
+    if (done) {
+        SessionFacts facts = player_facts(player, connection);
+        player_set_facts(player, &facts);
+    }
     return done;
 }
 
@@ -217,8 +219,9 @@ static void play_open(Player *player, const Statement *line)
     if (!player_enter(player, connection, name))
         return;
     /* Flags and sizes can vary by connection and mode: what counts is what this one was told. */
-    g_autofree char *unfit = play_needs(player->play_case, player->mode, player->target,
-                                        session_facts(connection->session), true);
+    SessionFacts facts = player_facts(player, connection);
+    g_autofree char *unfit =
+        play_needs(player->play_case, player->mode, player->target, &facts, true);
     if (unfit != NULL)
         player_skip(player, "%s", unfit);
 }
