@@ -57,7 +57,8 @@ uint64_t run_regions_take(RunRegions *regions)
 void run_regions_give(RunRegions *regions, uint64_t region)
 {
     g_mutex_lock(&regions->mutex);
-    g_array_prepend_val(regions->free, region);
+    /* To the end of the queue: a server may still be carrying out what a case left in flight there. */
+    g_array_append_val(regions->free, region);
     g_cond_signal(&regions->given);
     g_mutex_unlock(&regions->mutex);
 }
