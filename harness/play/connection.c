@@ -65,13 +65,25 @@ static const char *actor_of(Side side)
     return side == SIDE_CLIENT ? "C" : "S";
 }
 
+static bool is_final_reply(const SessionMessage *message)
+{
+    uint64_t type = message->kind == WIRE_OPTION_REPLY ? message->value[REPLY_TYPE] : 0;
+
+    return type == NBD_REP_ACK || (type & NBD_REP_FLAG_ERROR) != 0;
+}
+
+/* A server may have more exports to list than we care to keep. The reply that ends them is the one that
+ * lines wait for: it has room of its own. */
 static bool worth_keeping(Connection *connection, const SessionMessage *message)
 {
-    if (message->from == SIDE_CLIENT || connection->came.length > MAX_CAME)
+    size_t share = is_final_reply(message) ? 2 : 1;
+    size_t bytes = message->answers ? 0 : message->data->len;
+
+    if (message->from == SIDE_CLIENT || connection->came.length >= share * MAX_CAME ||
+        connection->unasked_bytes + bytes > share * MAX_UNASKED)
         return false;
-    if (!message->answers)
-        connection->unasked_bytes += message->data->len;
-    return connection->unasked_bytes <= MAX_UNASKED;
+    connection->unasked_bytes += bytes;
+    return true;
 }
 
 /* Takes out of the session what has become whole. Our own messages are only written down. */
@@ -126,7 +138,7 @@ void play_connection_send(Connection *connection, const void *bytes, size_t size
     session_feed(connection->session, SIDE_CLIENT, bytes, size);
     collect(connection);
     connection->last_progress_us = g_get_monotonic_time();
-    connection->last_arrival_us = connection->widest_gap_us = 0;
+    connection->last_arrival_us = 0; /* what comes next answers this */
     play_connection_move(connection);
 }
 
