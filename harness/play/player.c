@@ -165,7 +165,7 @@ static bool could_write(uint64_t command)
     }
 }
 
-/* The bytes of a request up to its type. */
+/* The bytes of a request up to its type, be its header compact or extended. */
 #define REQUEST_HEAD 8u
 
 /* True if a request that could write begins anywhere in what was sent last and what is to be sent: also
@@ -176,10 +176,12 @@ static bool holds_write(const Connection *connection, const uint8_t *bytes, size
 
     g_byte_array_append(all, connection->tail, (guint)connection->tail_size);
     g_byte_array_append(all, bytes, (guint)size);
-    for (size_t at = 0; at + REQUEST_HEAD <= all->len; at++)
-        if (wire_get(all->data + at, 4) == NBD_REQUEST_MAGIC &&
+    for (size_t at = 0; at + REQUEST_HEAD <= all->len; at++) {
+        uint64_t magic = wire_get(all->data + at, 4);
+        if ((magic == NBD_REQUEST_MAGIC || magic == NBD_EXTENDED_REQUEST_MAGIC) &&
             could_write(wire_get(all->data + at + 6, 2)))
             return true;
+    }
     return false;
 }
 
