@@ -20,13 +20,16 @@ static void delay_acknowledgements(Connection *connection)
                      sizeof off);
 }
 
-/* One handshake. True if its answer to NBD_OPT_GO stalled midway. */
+/* One handshake. True if the greeting or the answer to NBD_OPT_GO stalled midway. */
 static bool handshake_stalls(Player *player, const Statement *line)
 {
     player->setup++;
     Connection *connection = player_connect(player, "A");
     player->setup--;
-    if (connection == NULL || !player_negotiate(player, connection))
+    if (connection == NULL)
+        return false;
+    delay_acknowledgements(connection);
+    if (!player_negotiate(player, connection))
         return false;
     delay_acknowledgements(connection);
     g_autoptr(GBytes) name = player_export(player, line);
@@ -47,7 +50,7 @@ static void play_nodelay(Player *player, const Statement *line)
     const Citation *citation = line->citations->pdata[0];
     player_breach(
         player, requirement_find(citation->id), line,
-        "the answer to NBD_OPT_GO comes in parts, and the later ones only after our delayed "
+        "the greeting or the answer to NBD_OPT_GO comes in parts, the later only after our delayed "
         "acknowledgement of the first: Nagle's algorithm is on",
         NULL, NULL);
 }
@@ -66,6 +69,6 @@ const Verb play_engine_verbs[] = {
      .usage = "nodelay [tries=N] [export=S]",
      .manual =
          "Goes through the handshake up to N times (8), delaying acknowledgements; the line fails if each "
-         "time a part of the answer to GO waits for one, as it does where Nagle's algorithm is on."},
+         "time a part of the greeting or of the answer to GO waits for one, as it does where Nagle's algorithm is on."},
 };
 const size_t play_engine_verb_count = G_N_ELEMENTS(play_engine_verbs);
