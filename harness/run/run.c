@@ -293,13 +293,17 @@ static void give_up(Run *run)
 
 /* ---- The run ---------------------------------------------------------------------------------- */
 
-static uint64_t largest_region(const GPtrArray *cases)
+/* Of those that an export of SIZE bytes has room for: cases that ask for more don't keep others from theirs. */
+static uint64_t largest_region(const GPtrArray *cases, uint64_t size)
 {
-    uint64_t size = 0;
+    uint64_t largest = 0;
 
-    for (guint i = 0; i < cases->len; i++)
-        size = MAX(size, ((const PlayCase *)cases->pdata[i])->region);
-    return size;
+    for (guint i = 0; i < cases->len; i++) {
+        uint64_t region = ((const PlayCase *)cases->pdata[i])->region;
+        if (region <= size)
+            largest = MAX(largest, region);
+    }
+    return largest;
 }
 
 static char *unfit(const Run *run, const PlayCase *play_case)
@@ -405,8 +409,9 @@ RunSummary *run_cases(const RunOptions *options, GError **error)
     g_cond_init(&run.changed);
     run.tasks = g_array_new(FALSE, TRUE, sizeof(Task));
     run.setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
-    run.regions =
-        run_regions_new(&summary->target.facts, largest_region(options->cases), DEFAULT_JOBS * 4);
+    run.regions = run_regions_new(&summary->target.facts,
+                                  largest_region(options->cases, summary->target.facts.size),
+                                  DEFAULT_JOBS * 4);
 
     tell_begin(&run);
     play_all(&run);
