@@ -128,16 +128,22 @@ void run_file_setup(const RunOptions *options, RunSummary *summary, GPtrArray *f
     run_file(options, summary, summary->setup_case, result);
 }
 
-int run_exit_status(const RunSummary *summary)
+/* Cases that showed something; what was met on the way to them is none. */
+static unsigned count_played(const RunSummary *summary)
 {
     unsigned played =
         summary->count[VERDICT_PASS] + summary->count[VERDICT_WARN] + summary->count[VERDICT_FAIL];
 
+    return played - (summary->setup_case != NULL);
+}
+
+int run_exit_status(const RunSummary *summary)
+{
     if (summary->count[VERDICT_FAIL] > 0)
         return 1;
     if (summary->count[VERDICT_ERROR] > 0 || summary->interrupted)
         return 2;
-    if (played == 0)
+    if (count_played(summary) == 0)
         return 125;
     return summary->count[VERDICT_BLOCKED] > 0 ? 1 : 0;
 }
