@@ -16,6 +16,8 @@
     SUITE(report)                                                                                  \
     SUITE(report_files)                                                                            \
     SUITE(requirement)                                                                             \
+    SUITE(run)                                                                                     \
+    SUITE(run_verdict)                                                                             \
     SUITE(scenario)                                                                                \
     SUITE(scenario_error)                                                                          \
     SUITE(selection)                                                                               \

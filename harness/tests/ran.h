@@ -1,0 +1,57 @@
+/* Runs of small cases against a server that watches: what the tests of run/ have in common. */
+#ifndef NBDCONFORM_TESTS_RAN_H
+#define NBDCONFORM_TESTS_RAN_H
+
+#include "fake_server.h"
+#include "played.h"
+#include "run/run.h"
+
+/* Cases, one for each text (ended by NULL) of lines below the first two. Their ids are c0, c1, … */
+typedef struct {
+    GPtrArray *scenarios; /* of Scenario */
+    GPtrArray *cases;     /* of PlayCase */
+} Cases;
+
+Cases *cases_new(const char *const *lines);
+/* COUNT times the same lines. */
+Cases *cases_repeat(const char *lines, unsigned count);
+void cases_free(Cases *cases);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cases, cases_free)
+
+/* A server that does as the names of its exports say, and keeps a log of the requests.
+ *
+ *   "silent"  never answers a request       "once"   does not answer on its first connection
+ *   "fails"   answers each with an error    "leaves" hangs up instead of answering
+ *   "meets"   lets writes wait for one another: each until another one has come, too
+ */
+typedef struct {
+    FakeServer *server;
+    GMutex mutex;
+    GCond met;
+    GArray *log;      /* of FakeRequest, in the order in which they came; no DISC */
+    GHashTable *seen; /* "name/connection" of those that "once" has to know */
+    unsigned waiting, meetings;
+} Watch;
+
+/* SIZE and FLAGS are of all exports. */
+Watch *watch_new(const char *const *scripts, uint64_t size, uint16_t flags);
+/* One that serves one client after the other. */
+Watch *watch_single_new(uint64_t size, uint16_t flags);
+void watch_free(Watch *watch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, watch_free)
+
+/* Requests that came for an export called NAME. */
+unsigned watch_count(const Watch *watch, const char *name);
+
+/* A hasty run that allows writes. */
+RunOptions ran_options(const TransportAddress *address, const Cases *cases, unsigned jobs);
+
+/* Runs, and asserts that this was possible. */
+RunSummary *ran(const RunOptions *options);
+
+/* "setup: fail violation, c0: pass, c1: skip" */
+char *ran_text(const RunSummary *summary);
+#define RAN_IS(summary, text) CU_ASSERT_TRUE(ran_is(summary, text, __LINE__))
+bool ran_is(const RunSummary *summary, const char *text, int line);
+
+#endif

@@ -1,0 +1,299 @@
+/* When and beside which others cases are played, and on which part of the export. */
+#include <CUnit/CUnit.h>
+#include <string.h>
+
+#include "ran.h"
+#include "run/private.h"
+
+void run_tests(void);
+
+static const char *const SERVE[] = {"serve", NULL};
+
+#define MIB (UINT64_C(1) << 20)
+
+/* ---- Who is beside whom ----------------------------------------------------------------------- */
+
+/* From the first to the last request of a connection, as indices of the log; a case's connection is still
+ * open at both. */
+typedef struct {
+    guint begin, end;
+    uint64_t offset, length; /* of its writes */
+    const char *name;
+} Span;
+
+static GArray *spans(const Watch *watch)
+{
+    GArray *all = g_array_new(FALSE, TRUE, sizeof(Span));
+    g_autoptr(GHashTable) of = g_hash_table_new(NULL, NULL);
+
+    for (guint i = 0; i < watch->log->len; i++) {
+        const FakeRequest *request = &g_array_index(watch->log, FakeRequest, i);
+        gpointer key = GUINT_TO_POINTER(request->connection), known;
+        if (!g_hash_table_lookup_extended(of, key, NULL, &known)) {
+            Span span = {.begin = i, .name = request->export_name};
+            known = GUINT_TO_POINTER(all->len);
+            g_array_append_val(all, span);
+            g_hash_table_insert(of, key, known);
+        }
+        Span *span = &g_array_index(all, Span, GPOINTER_TO_UINT(known));
+        span->end = i;
+        if (request->command == NBD_CMD_WRITE) {
+            span->offset = request->offset;
+            span->length = request->length;
+        }
+    }
+    return all;
+}
+
+static bool beside(const Span *a, const Span *b)
+{
+    return a->begin < b->end && b->begin < a->end;
+}
+
+/* Pairs of connections that were open at the same time, and how many of them wrote to the same bytes. */
+static void count_pairs(const Watch *watch, unsigned *together, unsigned *overlapping)
+{
+    g_autoptr(GArray) all = spans(watch);
+
+    *together = *overlapping = 0;
+    for (guint i = 0; i < all->len; i++) {
+        for (guint j = 0; j < i; j++) {
+            const Span *a = &g_array_index(all, Span, i), *b = &g_array_index(all, Span, j);
+            if (!beside(a, b))
+                continue;
+            ++*together;
+            *overlapping += a->offset < b->offset + b->length && b->offset < a->offset + a->length;
+        }
+    }
+}
+
+#define WRITER(name)                                                                               \
+    "needs writes\nuses region 100k\nopen export=\"" name "\"\n"                                   \
+    ": write offset=$region length=4096 data=zero @robust.answers\n"                               \
+    ": write offset=$region length=4096 data=zero @robust.answers\n: flush @robust.answers\n"
+
+static void cases_beside_one_another_write_to_regions_of_their_own(void)
+{
+    g_autoptr(Watch) watch =
+        watch_new(SERVE, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(WRITER("meets"), 8);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
+    unsigned together, overlapping;
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 8);
+    count_pairs(watch, &together, &overlapping);
+    CU_ASSERT_TRUE(together >= 4);
+    CU_ASSERT_EQUAL(overlapping, 0);
+}
+
+static void without_multi_conn_one_case_writes_at_a_time(void)
+{
+    g_autoptr(Watch) watch = watch_new(SERVE, 64 * MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(WRITER("any"), 16);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
+    unsigned together, overlapping;
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 16);
+    CU_ASSERT_FALSE(summary->target.concurrent_writes);
+    count_pairs(watch, &together, &overlapping);
+    CU_ASSERT_EQUAL(together, 0);
+}
+
+static void who_uses_the_tail_or_everything_is_alone(void)
+{
+    static const char *const lines[] = {
+        WRITER("a"), "uses tail\nopen export=\"alone\"\n: flush\n: read length=1\n: flush\n",
+        WRITER("b"), "uses whole-export\nopen export=\"alone\"\n: flush\n: flush\n",
+        WRITER("c"), "uses process\nopen export=\"alone\"\n: flush\n: flush\n",
+        WRITER("d"), NULL};
+    g_autoptr(Watch) watch =
+        watch_new(SERVE, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 7);
+    CU_ASSERT_EQUAL(watch_count(watch, "alone"), 7);
+    g_autoptr(GArray) all = spans(watch);
+    for (guint i = 0; i < all->len; i++)
+        for (guint j = 0; j < all->len; j++)
+            CU_ASSERT_FALSE(i != j && g_str_equal(g_array_index(all, Span, i).name, "alone") &&
+                            beside(&g_array_index(all, Span, i), &g_array_index(all, Span, j)));
+}
+
+static void who_serves_one_at_a_time_gets_one_at_a_time(void)
+{
+    static const char two[] = "open export=\"x\"\nopen as B export=\"x\"\n: flush\nB: flush\n";
+    static const char one[] = "open export=\"x\"\n: flush\n: flush\n";
+    static const char *const lines[] = {one, two, one, one, one, NULL};
+    g_autoptr(Watch) watch = watch_single_new(MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
+    unsigned together, overlapping;
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_EQUAL(summary->target.connections, 1);
+    RAN_IS(summary, "c0: pass, c1: skip, c2: pass, c3: pass, c4: pass");
+    count_pairs(watch, &together, &overlapping);
+    CU_ASSERT_EQUAL(together, 0);
+}
+
+/* ---- Once more, alone ------------------------------------------------------------------------- */
+
+#define FLUSH_OF(name) "open export=\"" name "\"\n: flush @transmission.reply.every-request\n"
+
+static void what_is_doubtful_is_played_again_after_all_others(void)
+{
+    static const char *const lines[] = {FLUSH_OF("once"),
+                                        FLUSH_OF("a"),
+                                        FLUSH_OF("silent"),
+                                        FLUSH_OF("leaves"),
+                                        FLUSH_OF("b"),
+                                        FLUSH_OF("fails"),
+                                        "uses tail\n" FLUSH_OF("alone"),
+                                        NULL};
+    static const char *const names[] = {"once", "a", "silent", "leaves", "b", "fails", "alone"};
+    static const unsigned counts[] = {2, 1, 2, 2, 1, 1, 1};
+    static const char *const again[] = {"once", "silent", "leaves"};
+    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    RAN_IS(summary, "c0: pass, c1: pass, c2: fail no-answer, c3: fail violation, c4: pass, "
+                    "c5: fail violation, c6: pass");
+    CU_ASSERT_EQUAL(summary->no_answer, 1);
+    CU_ASSERT_EQUAL(summary->violations, 2);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        CU_ASSERT_EQUAL(watch_count(watch, names[i]), counts[i]);
+    CU_ASSERT_EQUAL_FATAL(watch->log->len, 10);
+    for (guint i = 0; i < G_N_ELEMENTS(again); i++)
+        CU_ASSERT_STRING_EQUAL(g_array_index(watch->log, FakeRequest, 7 + i).export_name, again[i]);
+}
+
+static void the_second_try_gets_more_time(void)
+{
+    static const char *const lines[] = {FLUSH_OF("silent"), NULL};
+    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    const RunEntry *entry = summary->entries->pdata[0];
+    CU_ASSERT_STRING_EQUAL(entry->result->reason, "nothing for 600 ms");
+}
+
+/* ---- Targets that are not there, or not any more ---------------------------------------------- */
+
+static void a_target_that_refuses_is_an_error(void)
+{
+    g_autoptr(Cases) cases = cases_repeat("open\n", 1);
+    g_autoptr(TransportAddress) nowhere = transport_address_unix("/nonexistent/socket", 19, NULL);
+    RunOptions options = ran_options(nowhere, cases, 1);
+    g_autoptr(GError) error = NULL;
+
+    CU_ASSERT_PTR_NULL(run_cases(&options, &error));
+    CU_ASSERT_TRUE(g_error_matches(error, TRANSPORT_ERROR, TRANSPORT_ERROR_CONNECT));
+}
+
+static void a_target_that_is_gone_is_not_asked_for_ever(void)
+{
+    /* the probe's four connections, the first case, and nobody any more */
+    static const char *const scripts[] = {"serve", "serve", "serve", "serve", "gone; serve", NULL};
+    g_autoptr(Watch) watch = watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(FLUSH_OF("a"), 60);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    CU_ASSERT_EQUAL(summary->entries->len, 61);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 1);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_BLOCKED], 59);
+    const RunEntry *setup = summary->entries->pdata[0], *last = summary->entries->pdata[60];
+    CU_ASSERT_PTR_EQUAL(setup->play_case, summary->setup_case);
+    CU_ASSERT_STRING_EQUAL(last->result->reason, "not played: the target has stopped answering");
+    CU_ASSERT_EQUAL(run_exit_status(summary), 1);
+}
+
+/* ---- Regions ---------------------------------------------------------------------------------- */
+
+static void regions_are_aligned_and_apart(void)
+{
+    static const struct {
+        uint64_t export_size, size;
+        uint32_t preferred;
+        unsigned wanted, count;
+        uint64_t step;
+    } rows[] = {
+        {64 * MIB, 1, 4096, 4, 4, 65536},
+        {64 * MIB, 65536, 4096, 4, 4, 65536},
+        {64 * MIB, 65537, 4096, 4, 4, 131072},
+        {64 * MIB, 65536, 1 << 20, 4, 4, MIB},
+        {3 * 65536, 65536, 4096, 4, 3, 65536},
+        {3 * 65536 - 1, 65536, 4096, 4, 2, 65536},
+        {65536, 65536, 4096, 4, 1, 65536},
+        {65535, 65536, 4096, 4, 0, 0},
+        {0, 65536, 4096, 4, 0, 0},
+        {64 * MIB, 0, 4096, 4, 0, 0},
+        {UINT64_MAX, UINT64_MAX, 4096, 4, 0, 0},
+        {INT64_MAX, 65536, 0xffffffff, 4, 4, 0xffffffff},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        SessionFacts facts = {.size = rows[i].export_size, .preferred = rows[i].preferred};
+        RunRegions *regions = run_regions_new(&facts, rows[i].size, rows[i].wanted);
+        CU_ASSERT_EQUAL(run_regions_fit(regions, rows[i].size), rows[i].count > 0);
+        CU_ASSERT_FALSE(run_regions_fit(regions, rows[i].size + 1));
+        for (unsigned j = 0; j < rows[i].count; j++)
+            CU_ASSERT_EQUAL(run_regions_take(regions), j * rows[i].step);
+        run_regions_free(regions);
+    }
+}
+
+static gpointer take_one(gpointer data)
+{
+    uint64_t *region = g_new(uint64_t, 1);
+
+    *region = run_regions_take(data);
+    return region;
+}
+
+static void who_comes_too_late_waits_for_a_region(void)
+{
+    SessionFacts facts = {.size = 2 * 65536, .preferred = 4096};
+    RunRegions *regions = run_regions_new(&facts, 65536, 4);
+
+    CU_ASSERT_EQUAL(run_regions_take(regions), 0);
+    CU_ASSERT_EQUAL(run_regions_take(regions), 65536);
+    GThread *thread = g_thread_new("late", take_one, regions);
+    run_regions_give(regions, 65536);
+    g_autofree uint64_t *region = g_thread_join(thread);
+    CU_ASSERT_EQUAL(*region, 65536);
+    run_regions_free(regions);
+}
+
+void run_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("run: scheduling", NULL, NULL);
+
+    CU_ADD_TEST(suite, cases_beside_one_another_write_to_regions_of_their_own);
+    CU_ADD_TEST(suite, without_multi_conn_one_case_writes_at_a_time);
+    CU_ADD_TEST(suite, who_uses_the_tail_or_everything_is_alone);
+    CU_ADD_TEST(suite, who_serves_one_at_a_time_gets_one_at_a_time);
+    CU_ADD_TEST(suite, what_is_doubtful_is_played_again_after_all_others);
+    CU_ADD_TEST(suite, the_second_try_gets_more_time);
+    CU_ADD_TEST(suite, a_target_that_refuses_is_an_error);
+    CU_ADD_TEST(suite, a_target_that_is_gone_is_not_asked_for_ever);
+    CU_ADD_TEST(suite, regions_are_aligned_and_apart);
+    CU_ADD_TEST(suite, who_comes_too_late_waits_for_a_region);
+}
