@@ -8,6 +8,9 @@
 /* A peer that keeps sending without ever coming to the point is given this many timeouts. */
 #define ENDLESS 6
 
+/* Bytes a second that the slowest link moves which we put up with. */
+#define SLOW_LINK (16u << 10)
+
 /* poll() may wake us later than asked for on a busy machine: so late, and it proves nothing. */
 #define OVERSLEPT_US (G_USEC_PER_SEC / 2)
 
@@ -56,12 +59,24 @@ static void drop_older_replies(Connection *connection, const SessionMessage *fin
     }
 }
 
-static gint64 deadline(const Player *player, const Connection *connection, gint64 began_us)
+/* In transmission whatever rightly moves was asked for, or is owed by us, and is bounded: a link may be
+ * slow. What a peer sends unasked there, the rules see. */
+static gint64 for_slow_link(const Connection *connection, uint64_t moved)
+{
+    if (session_phase(connection->session) != PHASE_TRANSMISSION)
+        return 0;
+    return (gint64)(moved * G_USEC_PER_SEC / SLOW_LINK);
+}
+
+static gint64 deadline(const Player *player, const Connection *connection, gint64 began_us,
+                       uint64_t moved_before)
 {
     gint64 timeout_us = (gint64)player->mode->timeout_ms * 1000;
     gint64 quiet = MAX(began_us, connection->last_progress_us) + timeout_us;
+    gint64 endless = began_us + ENDLESS * timeout_us +
+                     for_slow_link(connection, connection->moved - moved_before);
 
-    return MIN(quiet, began_us + ENDLESS * timeout_us);
+    return MIN(quiet, endless);
 }
 
 /* Serves every connection once something happens, or the time is up. Returns by how much poll()
@@ -88,6 +103,7 @@ static gint64 serve_all(Player *player, gint64 until_us)
 Event player_await(Player *player, Connection *connection, Matcher matcher, gpointer data)
 {
     gint64 began_us = g_get_monotonic_time();
+    uint64_t moved_before = connection->moved;
     GList *seen = NULL;
     Event event = {.kind = EVENT_SILENT};
     unsigned starved = 0;
@@ -112,7 +128,7 @@ Event player_await(Player *player, Connection *connection, Matcher matcher, gpoi
             event.kind = EVENT_OVER;
             return event;
         }
-        gint64 until_us = deadline(player, connection, began_us);
+        gint64 until_us = deadline(player, connection, began_us, moved_before);
         if (g_get_monotonic_time() >= until_us)
             return event;
         if (serve_all(player, until_us) > OVERSLEPT_US && starved++ < 3)

@@ -160,6 +160,7 @@ static size_t next_piece(const Connection *connection)
 static void sent(Connection *connection, size_t done)
 {
     connection->out_start += done;
+    connection->moved += done;
     if (connection->cuts->len > 0) {
         guint *piece = &g_array_index(connection->cuts, guint, 0);
         *piece -= (guint)done;
@@ -198,9 +199,11 @@ static void peer_closed(Connection *connection)
     play_connection_note(connection, "S", "close");
 }
 
-static void note_arrival(Connection *connection)
+static void note_arrival(Connection *connection, size_t size)
 {
     gint64 now = g_get_monotonic_time();
+
+    connection->moved += size;
 
     if (connection->last_arrival_us > 0)
         connection->widest_gap_us =
@@ -219,7 +222,7 @@ static bool move_in(Connection *connection)
         return false;
     switch (transport_read(connection->transport, buffer, sizeof buffer, &done)) {
     case TRANSPORT_DONE:
-        note_arrival(connection);
+        note_arrival(connection, done);
         session_feed(connection->session, SIDE_SERVER, buffer, done);
         collect(connection);
         return done == sizeof buffer;

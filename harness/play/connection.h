@@ -25,6 +25,7 @@ typedef struct {
     bool has_cookie;
     uint64_t next_cookie;
     gint64 last_progress_us; /* when bytes last moved either way */
+    uint64_t moved;          /* bytes, both ways */
     gint64 last_arrival_us;  /* when something came, since we last sent; 0: nothing yet */
     gint64 widest_gap_us;    /* between two arrivals without a word of ours between */
     GString *transcript;     /* the case's, shared by its connections */

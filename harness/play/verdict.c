@@ -255,6 +255,22 @@ static bool excused(Player *player, const Connection *connection, const Requirem
            !connection->shut && session_pending(session, SIDE_CLIENT) > 0;
 }
 
+/* An error reply is an answer: what says only that answers come is not broken by it. */
+static bool answered_by_error(const Requirement *requirement, const Event *event)
+{
+    return requirement != NULL && requirement->level == REQUIREMENT_ROBUST &&
+           event->kind == EVENT_OTHER && event->message->kind == WIRE_SIMPLE_REPLY &&
+           event->message->answers && event->message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS;
+}
+
+static void note_silence(Player *player, const Event *event)
+{
+    GPtrArray *findings = player->result->findings;
+
+    if (event->kind == EVENT_SILENT && player->setup == 0)
+        ((Finding *)findings->pdata[findings->len - 1])->no_answer = true;
+}
+
 void player_unexpected(Player *player, Connection *connection, const Statement *line,
                        const Event *event)
 {
@@ -267,8 +283,8 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
     }
     if (event->kind != EVENT_OTHER)
         player->result->doubtful = true;
-    if (event->kind == EVENT_SILENT && player->setup == 0 && requirement != NULL)
-        player->result->kind = KIND_NO_ANSWER;
+    if (answered_by_error(requirement, event))
+        requirement = NULL;
 
     g_autofree char *got = what_came(player, connection, event);
     g_autofree char *differs = line == NULL ? NULL : data_difference(player, line, event);
@@ -279,6 +295,7 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
                                                differs ? "" : got);
     if (requirement != NULL) {
         player_breach(player, requirement, line, message, got, event->message);
+        note_silence(player, event);
         return;
     }
     requirement = differs != NULL ? requirement_find(REQ("transmission.read.right-bytes"))
@@ -362,7 +379,9 @@ void play_settle(PlayResult *result, bool skipped, bool blocked, bool broken)
 
     if (result->verdict == VERDICT_FAIL || result->verdict == VERDICT_WARN) {
         static const VerdictKind kinds[] = {KIND_VIOLATION, KIND_ROBUSTNESS, KIND_NONE, KIND_HINT};
-        if (result->kind != KIND_NO_ANSWER || !failed)
+        if (failed && worst->no_answer)
+            result->kind = KIND_NO_ANSWER;
+        else
             result->kind = kinds[requirement_breach(worst->requirement)];
         g_free(result->reason);
         result->reason = g_strdup(worst->message);
