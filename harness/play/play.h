@@ -49,6 +49,7 @@ typedef struct {
     char *message;  /* one line for people */
     char *expected; /* in the notation, or NULL */
     char *got;      /* in the notation, or NULL */
+    bool no_answer; /* an answer was due, and nothing came */
     unsigned line;  /* of the case; 0 where a rule of the session saw it */
     GBytes *bytes;  /* the head of the offending message, or NULL */
     uint64_t size;  /* of the whole message */
