@@ -25,6 +25,7 @@
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
     SUITE(target)                                                                                  \
+    SUITE(transport)                                                                               \
     SUITE(wire)
 
 #define DECLARE(name) void name##_tests(void);
