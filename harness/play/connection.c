@@ -176,7 +176,7 @@ static void sent(Connection *connection, size_t done)
 
 static void move_out(Connection *connection)
 {
-    while (play_connection_owes(connection)) {
+    while (play_connection_owes(connection) && !connection->corked) {
         size_t done;
         TransportStatus status =
             transport_write(connection->transport, connection->out->data + connection->out_start,
@@ -251,7 +251,7 @@ short play_connection_events(const Connection *connection)
         return 0;
     if (!connection->closed && !connection->holding)
         events |= POLLIN;
-    if (play_connection_owes(connection))
+    if (play_connection_owes(connection) && !connection->corked)
         events |= POLLOUT;
     return events;
 }

@@ -15,6 +15,7 @@ typedef struct {
     size_t tail_size;
     GArray *cuts;     /* of guint: lengths of the pieces in which OUT goes; empty: as it comes */
     bool holding;     /* `hold reading`: the peer's bytes stay unread */
+    bool corked;      /* `hold sending`: what we send waits, to go out in one piece */
     bool closed;      /* the peer has ended its stream */
     bool shut;        /* we have shut down our side */
     bool ended;       /* we have closed ours */

@@ -256,25 +256,34 @@ static void play_shutdown(Player *player, const Statement *line)
     end(player, line, END_SHUTDOWN);
 }
 
+/* `reading`, or `sending`. */
+static bool *held(Connection *connection, const Statement *line)
+{
+    return g_str_equal(line_position(line, 0)->text, "reading") ? &connection->holding
+                                                                : &connection->corked;
+}
+
 static void play_hold(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
 
     if (connection != NULL)
-        connection->holding = true;
+        *held(connection, line) = true;
 }
 
 static void play_resume(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
 
-    if (connection != NULL)
-        connection->holding = false;
+    if (connection == NULL)
+        return;
+    *held(connection, line) = false;
+    play_connection_move(connection);
 }
 
 /* ---- The table -------------------------------------------------------------------------------- */
 
-static const char *const reading[] = {"reading", NULL};
+static const char *const directions[] = {"reading", "sending", NULL};
 static const Position no_positions[] = {{0}};
 static const Position flags_positions[] = {
     {.names = &wire_client_flags, .many = true, .optional = true}, {0}};
@@ -282,7 +291,7 @@ static const Position option_positions[] = {{.names = &wire_options}, {0}};
 static const Position command_positions[] = {{.names = &wire_commands}, {0}};
 static const char *const any_words[] = {"", NULL};
 static const Position bytes_positions[] = {{.words = any_words}, {0}};
-static const Position hold_positions[] = {{.words = reading}, {0}};
+static const Position hold_positions[] = {{.words = directions}, {0}};
 static const Field no_fields[] = {{0}};
 static const Field flags_fields[] = {
     {"value", FIELD_INTEGER, &wire_client_flags}, {"cut", FIELD_INTEGER, NULL}, {0}};
@@ -376,14 +385,16 @@ const Verb play_send_verbs[] = {
      .positions = hold_positions,
      .fields = no_fields,
      .play = play_hold,
-     .usage = "C: hold reading",
-     .manual = "Stops reading from this connection, until `C: resume reading`."},
+     .usage = "C: hold (reading | sending)",
+     .manual =
+         "Stops reading from this connection, or keeps back what is sent, until `C: resume reading` or "
+         "`C: resume sending`: what was kept back then goes out in one piece."},
     {.name = "resume",
      .actor = ACTOR_CLIENT,
      .positions = hold_positions,
      .fields = no_fields,
      .play = play_resume,
-     .usage = "C: resume reading",
-     .manual = "Reads again."},
+     .usage = "C: resume (reading | sending)",
+     .manual = "Reads again, or sends what was kept back."},
 };
 const size_t play_send_verb_count = G_N_ELEMENTS(play_send_verbs);
