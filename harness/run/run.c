@@ -378,12 +378,26 @@ static void check_alive(Run *run)
     g_ptr_array_add(run->setup, finding);
 }
 
+/* A target that was given up and then answered after all, when it was asked alone, gets the rest. */
+static void play_rest(Run *run)
+{
+    for (guint i = 0; i < run->tasks->len && !stopped(run) && !run->hopeless; i++) {
+        Task *task = &g_array_index(run->tasks, Task, i);
+        if (!task->done && task->result == NULL)
+            play_task(run, task);
+    }
+}
+
 static void play_all(Run *run)
 {
     skip_unfit(run);
     play_in_jobs(run, sensible_jobs(run->options, &run->summary->target));
     play_alone(run, play_lonely_cases);
     play_alone(run, replay_doubtful);
+    if (!run->hopeless) {
+        play_alone(run, play_rest);
+        play_alone(run, replay_doubtful);
+    }
     give_up(run);
     check_alive(run);
     run_file_setup(run->options, run->summary, run->setup);
