@@ -81,7 +81,7 @@ static bool parse_without(const char *text, RefExport *export, GError **error)
     return true;
 }
 
-/* ---- --export NAME[:key=value,…] -------------------------------------------------------------- */
+/* ---- --export NAME[:key=value,…] ------------------------------------------------------------- */
 
 static bool apply_setting(RefExport *export, const char *setting, GError **error)
 {
@@ -130,7 +130,7 @@ static bool parse_export(const char *text, RefExport *export, GError **error)
     return true;
 }
 
-/* ---- The configuration ------------------------------------------------------------------------ */
+/* ---- The configuration ----------------------------------------------------------------------- */
 
 static bool parse_exports(const Options *options, GArray *exports, GError **error)
 {
@@ -177,7 +177,7 @@ static bool configure(const Options *options, GArray *exports, RefConfig *config
            parse_size(options->memory, UINT64_MAX, &config->memory, error);
 }
 
-/* ---- Serving ---------------------------------------------------------------------------------- */
+/* ---- Serving --------------------------------------------------------------------------------- */
 
 static void print_quirks(void)
 {

@@ -97,7 +97,7 @@ bool raw_ends(int fd)
     return wait_for_input(fd) && recv(fd, &byte, 1, 0) <= 0;
 }
 
-/* ---- Handshake -------------------------------------------------------------------------------- */
+/* ---- Handshake ------------------------------------------------------------------------------- */
 
 bool raw_greet(int fd, uint32_t client_flags)
 {
@@ -173,7 +173,7 @@ int raw_open(const RefServer *server, const char *name)
     return -1;
 }
 
-/* ---- Transmission ----------------------------------------------------------------------------- */
+/* ---- Transmission ---------------------------------------------------------------------------- */
 
 bool raw_request(int fd, uint16_t type, uint16_t flags, uint64_t cookie, uint64_t offset,
                  uint32_t length)

@@ -1,4 +1,5 @@
-/* A client of raw bytes, for tests of the reference server: it sends what it is told, right or wrong.
+/* A client of raw bytes, for tests of the reference server: it sends what it is told, right or
+ * wrong.
  *
  * Nothing here waits longer than a generous deadline, and nothing waits for a time to pass. */
 #ifndef NBDCONFORM_TESTS_RAW_CLIENT_H

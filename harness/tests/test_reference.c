@@ -17,7 +17,7 @@ static const int nothing[] = {-1};
      NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_CACHE |                  \
      NBD_FLAG_SEND_FAST_ZERO)
 
-/* ---- Handshake -------------------------------------------------------------------------------- */
+/* ---- Handshake ------------------------------------------------------------------------------- */
 
 static void the_greeting_is_fixed_newstyle(void)
 {
@@ -377,7 +377,7 @@ static void a_conversation_is_understood_in_segments_of_any_size(void)
     }
 }
 
-/* ---- Transmission ----------------------------------------------------------------------------- */
+/* ---- Transmission ---------------------------------------------------------------------------- */
 
 static void what_is_written_is_read_across_pages_of_the_disk(void)
 {

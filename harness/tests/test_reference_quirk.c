@@ -15,7 +15,7 @@ void reference_quirk_tests(void);
 #define MIB (1024u * 1024)
 #define SIZE (64u * MIB)
 
-/* ---- Composing -------------------------------------------------------------------------------- */
+/* ---- Composing ------------------------------------------------------------------------------- */
 
 static void put(GByteArray *bytes, const void *data, size_t length)
 {
@@ -72,7 +72,7 @@ static void put_request(GByteArray *bytes, uint16_t type, uint16_t flags, uint64
         put(bytes, (const uint8_t[]){(uint8_t)(i + offset)}, 1);
 }
 
-/* ---- Conversations ---------------------------------------------------------------------------- */
+/* ---- Conversations --------------------------------------------------------------------------- */
 
 /* Sends BYTES and an end, and notes all that comes back. */
 static void hold(const RefServer *server, const GByteArray *bytes, GByteArray *heard)
@@ -405,7 +405,7 @@ static char *transcript(const RefQuirk *quirk, RefStyle style)
     return g_compute_checksum_for_data(G_CHECKSUM_SHA256, heard->data, heard->len);
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------ */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void without_quirks_each_run_says_the_same(void)
 {

@@ -46,7 +46,7 @@ static rlim_t descriptor_limit(void)
     return rlimit.rlim_cur;
 }
 
-/* ---- Configurations --------------------------------------------------------------------------- */
+/* ---- Configurations -------------------------------------------------------------------------- */
 
 static void configurations_that_make_no_sense_are_refused(void)
 {
@@ -130,7 +130,7 @@ static void ipv6_and_inherited_sockets_are_served(void)
     CU_ASSERT(raw_served(second));
 }
 
-/* ---- Running ---------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 static void a_stopped_server_drops_its_clients_and_can_start_again(void)
 {
@@ -238,7 +238,7 @@ static void a_full_budget_is_no_space_and_trimming_gives_it_back(void)
     raw_close(fd);
 }
 
-/* ---- Clients that are many, silent or greedy -------------------------------------------------- */
+/* ---- Clients that are many, silent or greedy ------------------------------------------------- */
 
 static uint64_t resident_bytes(void)
 {
@@ -341,7 +341,7 @@ static void running_out_of_descriptors_passes(void)
     CU_ASSERT(comes_to(server, 0));
 }
 
-/* ---- Clients that are broken or hostile ------------------------------------------------------- */
+/* ---- Clients that are broken or hostile ------------------------------------------------------ */
 
 /* Everything a conversation may begin with, to be cut anywhere. */
 static const char beginning[] = "\0\0\0\3"
@@ -374,7 +374,7 @@ static void clients_may_leave_at_any_byte(void)
     CU_ASSERT(comes_to(server, 0));
 }
 
-/* The beginning with some bytes changed, then noise; whatever happens, the next client is served. */
+/* The beginning with some bytes changed, then noise: the next client is served all the same. */
 static void noise_does_no_harm(void)
 {
     g_autoptr(RefServer) server = raw_serve(NULL, MIB);

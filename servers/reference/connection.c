@@ -1,7 +1,7 @@
 /* Transport of one connection: buffers, flow control, and the ways in which it ends.
  *
- * Requests are read in batches and replies sent in batches. When the client does not take its replies,
- * nothing more is read from it, so no client makes us hold more than two buffers. */
+ * Requests are read in batches and replies sent in batches. When the client does not take its
+ * replies, nothing more is read from it, so no client makes us hold more than two buffers. */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,7 +16,7 @@
 #define DRAIN_LIMIT ((size_t)1024 * 1024)
 #define DRAIN_SECONDS 1
 
-/* ---- Buffers ---------------------------------------------------------------------------------- */
+/* ---- Buffers --------------------------------------------------------------------------------- */
 
 static size_t pending(const Buffer *buffer)
 {
@@ -91,7 +91,7 @@ void connection_put(Connection *c, size_t n)
     c->out.end += n;
 }
 
-/* ---- The socket ------------------------------------------------------------------------------- */
+/* ---- The socket ------------------------------------------------------------------------------ */
 
 /* Asks to be told when there is room again. Only then: on Unix sockets each read of the client's
  * would wake us otherwise. */
@@ -162,7 +162,7 @@ static bool pull(Connection *c)
     return n > 0;
 }
 
-/* ---- Ends ------------------------------------------------------------------------------------- */
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
 void connection_doom(Connection *c, Fate fate)
 {
@@ -180,8 +180,8 @@ static bool drain(Connection *c)
     return c->drained <= DRAIN_LIMIT && c->fate != FATE_LOSE;
 }
 
-/* Our side has been said to its end. Closing while the client still sends would answer with a reset,
- * which can overtake and destroy the last replies: so we wait for its end, within bounds. */
+/* Our side has been said to its end. Closing while the client still sends would answer with a
+ * reset, which can overtake and destroy the last replies: so we wait for its end, within bounds. */
 static bool lingers(Connection *c)
 {
     if (!c->shut) {
@@ -260,7 +260,7 @@ void connection_run(Connection *c)
     }
 }
 
-/* ---- Beginning and end ------------------------------------------------------------------------ */
+/* ---- Beginning and end ----------------------------------------------------------------------- */
 
 void connection_new(Loop *loop, int fd)
 {

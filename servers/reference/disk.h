@@ -1,8 +1,8 @@
 /* Disks: what exports are made of. A disk is a stack of layers with one function each.
  *
- * A layer that has nothing of its own to do with a request hands it on to `next`. A request is either
- * done when submit returns, or later, from any thread, when its `done` is called: that is how a layer
- * that waits, or a disk that is a file, will let other requests pass.
+ * A layer that has nothing of its own to do with a request hands it on to `next`. A request is
+ * either done when submit returns, or later, from any thread, when its `done` is called: that is
+ * how a layer that waits, or a disk that is a file, will let other requests pass.
  */
 #ifndef NBDCONFORM_REFERENCE_DISK_H
 #define NBDCONFORM_REFERENCE_DISK_H
@@ -57,9 +57,9 @@ typedef struct {
 /* A sparse disk in memory, all zeroes. Where the budget is spent, writes fail with NBD_ENOSPC. */
 Disk *disk_memory_new(DiskBudget *budget);
 
-/* A layer for one connection that keeps what is written to itself until it is freed, so that others
- * see it late: a quirk. BELOW stays its owner's. Writes are shared by flushes or, with UNTIL_FUA, by the
- * command flag FUA, but not by both. */
+/* A layer for one connection that keeps what is written to itself until it is freed, so that
+ * others see it late: a quirk. BELOW stays its owner's. Writes are shared by flushes or, with
+ * UNTIL_FUA, by the command flag FUA, but not by both. */
 Disk *disk_hoard_new(Disk *below, bool until_fua);
 
 #endif

@@ -18,7 +18,7 @@ static void reply_error(Connection *c, uint32_t type, const char *text)
     message_put_option_reply(c, type, text, strlen(text));
 }
 
-/* ---- Exports ---------------------------------------------------------------------------------- */
+/* ---- Exports --------------------------------------------------------------------------------- */
 
 static const Export *find_export(Connection *c, const uint8_t *name, size_t length,
                                  ExportFacts *facts)
@@ -35,7 +35,7 @@ static void begin_transmission(Connection *c, const Export *export, const Export
     c->step = transmission_step;
 }
 
-/* ---- The options ------------------------------------------------------------------------------ */
+/* ---- The options ----------------------------------------------------------------------------- */
 
 /* NBD_OPT_EXPORT_NAME: the answer is no option reply, and an error cannot be said at all. */
 static void answer_export_name(Connection *c, const uint8_t *data, uint32_t length)
@@ -221,7 +221,7 @@ static Answer answer_to(uint32_t option)
     }
 }
 
-/* ---- Haggling --------------------------------------------------------------------------------- */
+/* ---- Haggling -------------------------------------------------------------------------------- */
 
 /* Without fixed newstyle, on either side, there is only one option. */
 static bool is_fixed(const Connection *c)
@@ -297,7 +297,7 @@ static Step haggle(Connection *c)
     return c->option.skip > 0 ? skip_data(c) : take_data(c);
 }
 
-/* ---- Greetings -------------------------------------------------------------------------------- */
+/* ---- Greetings ------------------------------------------------------------------------------- */
 
 static uint64_t handshake_flags(const Connection *c)
 {

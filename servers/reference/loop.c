@@ -22,7 +22,7 @@
 #define RATE_PERIOD 1000
 #define BUSY_RATE 40 /* requests in a RATE_PERIOD */
 
-/* ---- Buffers ---------------------------------------------------------------------------------- */
+/* ---- Buffers --------------------------------------------------------------------------------- */
 
 uint8_t *loop_borrow(Loop *loop)
 {
@@ -39,7 +39,7 @@ void loop_return(Loop *loop, uint8_t *buffer)
         g_free(buffer);
 }
 
-/* ---- Accepting -------------------------------------------------------------------------------- */
+/* ---- Accepting ------------------------------------------------------------------------------- */
 
 static void listen_on(Loop *loop)
 {
@@ -102,7 +102,7 @@ static void accept_some(Loop *loop)
     for (int i = 0; i < ACCEPTS; i++) {
         int fd = accept4(loop->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            /* The queue stays as full as it is: being told of it again and again would only spin. */
+            /* The queue stays as full as it is: being told of it again would only spin. */
             listen_off(loop);
             loop->accept_again = g_get_monotonic_time() + ACCEPT_PAUSE;
         }
@@ -116,7 +116,7 @@ static void accept_some(Loop *loop)
     }
 }
 
-/* ---- Running ---------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 /* How long to wait for events, in milliseconds; -1: for ever. */
 static int patience(const Loop *loop)
@@ -168,9 +168,9 @@ static void run_queue(Loop *loop)
     }
 }
 
-/* A client that keeps many requests in flight sends each as soon as it has a reply. Waking up for each,
- * at its expense too, slows both: so where requests come this fast, they are left to gather for a
- * moment. Where that gathers nothing, since the client waits for us, we soon stop it. */
+/* A client that keeps many requests in flight sends each as soon as it has a reply. Waking up for
+ * each, at its expense too, slows both: so where requests come this fast, they are left to gather
+ * for a moment. Where that gathers nothing, since the client waits for us, we soon stop it. */
 static void let_requests_gather(Loop *loop)
 {
     const struct timespec moment = {.tv_nsec = GATHERING * 1000};
@@ -253,7 +253,7 @@ void loop_run(Loop *loop, int stop_fd)
         connection_free(loop->all.head->data);
 }
 
-/* ---- Beginning and end ------------------------------------------------------------------------ */
+/* ---- Beginning and end ----------------------------------------------------------------------- */
 
 bool loop_init(Loop *loop, RefServer *server, GError **error)
 {

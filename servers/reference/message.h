@@ -11,8 +11,8 @@ bool message_get_client_flags(Connection *c, uint32_t *flags);
 bool message_get_option_header(Connection *c, uint64_t values[WIRE_MAX_FIELDS]);
 bool message_get_request(Connection *c, Request *request, bool *right_magic);
 
-/* The pending option's data, which the caller takes from the input when it is done with them; LENGTH
- * is what the protocol is to make of them. False: it has been dealt with. */
+/* The pending option's data, which the caller takes from the input when it is done with them;
+ * LENGTH is what the protocol is to make of them. False: it has been dealt with. */
 bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length);
 
 /* What the client is told of an export; EXPORT is NULL if there is none. */

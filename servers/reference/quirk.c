@@ -40,9 +40,10 @@ const RefQuirk *ref_quirks(size_t *count)
     return quirks;
 }
 
-/* ---- Names ------------------------------------------------------------------------------------ */
+/* ---- Names ----------------------------------------------------------------------------------- */
 
-/* How many letters of NAME's words stand in OTHER: crude, but enough to find the one that was meant. */
+/* How many letters of NAME's words stand in OTHER: crude, but enough to find the one that was
+ * meant. */
 static unsigned likeness(const char *name, const char *other)
 {
     g_auto(GStrv) words = g_strsplit(name, "-", -1);
@@ -81,7 +82,7 @@ const RefQuirk *ref_quirk_find(const char *name, GError **error)
     return NULL;
 }
 
-/* ---- Sets ------------------------------------------------------------------------------------- */
+/* ---- Sets ------------------------------------------------------------------------------------ */
 
 bool quirk_set_init(QuirkSet *set, const char *const *names, GError **error)
 {
@@ -112,7 +113,7 @@ QuirkMemory *quirk_memory_new(const QuirkSet *set)
     return g_malloc0(sizeof(QuirkMemory) + set->rules->len * sizeof(uint32_t));
 }
 
-/* ---- Rules ------------------------------------------------------------------------------------ */
+/* ---- Rules ----------------------------------------------------------------------------------- */
 
 static bool holds(const QuirkIf *condition, const QuirkEvent *event)
 {
@@ -226,14 +227,10 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
     case DO_HOARD:
         event->hoard = value;
         break;
-    case DO_FORGET:
-        event->forget = true;
-        break;
     case DO_DROP:
     case DO_REFUSE:
     case DO_CLOSE:
     case DO_CLOSE_AFTER:
-    case DO_RESET:
     case DO_HANG:
     case DO_HANG_AFTER:
     case DO_DIE:

@@ -1,7 +1,8 @@
 /* Quirks: how a named deviation is written down, and where it takes effect.
  *
- * A quirk is data: at some point of the conversation, if some fields have some values, do something
- * else. The points lie where messages enter and leave (message.c); the protocol itself knows of none.
+ * A quirk is data: at some point of the conversation, if some fields have some values, do
+ * something else. The points lie where messages enter and leave (message*.c); the protocol itself
+ * knows of none.
  */
 #ifndef NBDCONFORM_REFERENCE_QUIRK_H
 #define NBDCONFORM_REFERENCE_QUIRK_H
@@ -50,13 +51,11 @@ typedef enum {
     F_COMMAND,     /* request, reply */
     F_COOKIE,
     F_OFFSET,
-    F_END,          /* offset + length, or 2^64-1 */
-    F_ERROR,        /* reply */
-    F_PAYLOAD,      /* reply: bytes of data that follow */
-    F_NEXT,         /* request: the command that follows it in the input, or 2^64-1 */
-    F_EXPORT_FLAGS, /* request: the transmission flags */
-    F_PHASE,        /* leave: 1 in the handshake, 2 in transmission */
-    F_WAITING,      /* request, reply: bytes that have come behind the request */
+    F_END,     /* offset + length, or 2^64-1 */
+    F_ERROR,   /* reply */
+    F_PAYLOAD, /* reply: bytes of data that follow */
+    F_PHASE,   /* leave: 1 in the handshake, 2 in transmission */
+    F_WAITING, /* request, reply: bytes that have come behind the request */
     F_COUNT
 } QuirkField;
 
@@ -89,10 +88,8 @@ typedef enum {
     DO_DROP,      /* the message is not sent, the option not answered */
     DO_REFUSE,    /* the option is answered with reply type VALUE, the request with error VALUE */
     DO_INSERT,    /* an option reply of type VALUE goes ahead of this one */
-    DO_FORGET,    /* all replies that have not been sent yet are lost */
     DO_CLOSE,     /* hang up in place of it */
     DO_CLOSE_AFTER, /* hang up behind it */
-    DO_RESET,       /* the connection is lost at once, with all that was still to be sent */
     DO_HANG,        /* nothing is ever answered again */
     DO_HANG_AFTER,
     DO_DIE,   /* the server is gone, with all connections */
@@ -137,7 +134,7 @@ typedef struct {
     uint64_t garble;                 /* UINT64_MAX: no byte */
     uint64_t insert;                 /* 0: nothing */
     uint64_t hoard;                  /* UINT64_MAX: nothing */
-    bool twice, split, nagle, forget;
+    bool twice, split, nagle;
 } QuirkEvent;
 
 #define QUIRK_EVENT(...)                                                                           \

@@ -1,8 +1,8 @@
 /* The reference NBD server: in-process, in threads of its own, or standalone.
  *
- * It serves sparse memory disks, speaks the protocol as proto.md has it, and deviates from it only by
- * the named quirks it is told to have. It shares nothing with the harness but wire/, so that the one
- * can testify against the other.
+ * It serves sparse memory disks, speaks the protocol as proto.md has it, and deviates from it only
+ * by the named quirks it is told to have. It shares nothing with the harness but wire/, so that
+ * the one can testify against the other.
  */
 #ifndef NBDCONFORM_REFERENCE_H
 #define NBDCONFORM_REFERENCE_H
@@ -84,7 +84,7 @@ uint64_t ref_server_accepted(const RefServer *server);
 /* True once a quirk has made it "crash": all its connections are gone and it listens no more. */
 bool ref_server_died(const RefServer *server);
 
-/* ---- Quirks ----------------------------------------------------------------------------------- */
+/* ---- Quirks ---------------------------------------------------------------------------------- */
 
 /* What a server must be configured like for a quirk to show. */
 typedef enum {

@@ -14,7 +14,7 @@
 #define ALLOCATING_PIECE (UINT64_C(1) << 20)
 #define DISCARDING_PIECE (UINT64_C(1) << 30)
 
-/* ---- Judging requests ------------------------------------------------------------------------- */
+/* ---- Judging requests ------------------------------------------------------------------------ */
 
 static bool writes(uint16_t type)
 {
@@ -98,7 +98,7 @@ static uint32_t judge(const Connection *c, const Request *request)
     return breaks_constraints(c, request) ? NBD_EINVAL : NBD_SUCCESS;
 }
 
-/* ---- Carrying them out ------------------------------------------------------------------------ */
+/* ---- Carrying them out ----------------------------------------------------------------------- */
 
 static void finish(Connection *c, Request *request)
 {
@@ -231,7 +231,7 @@ static Step go_on(Connection *c, Request *request)
     }
 }
 
-/* ---- Receiving them --------------------------------------------------------------------------- */
+/* ---- Receiving them -------------------------------------------------------------------------- */
 
 static Step take_request(Connection *c, Request *request)
 {
