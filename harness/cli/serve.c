@@ -58,7 +58,7 @@ static bool parse_block_size(const char *text, RefExport *export, GError **error
 
     if (g_strv_length(parts) > G_N_ELEMENTS(fields))
         return fail(error, "not of the form MIN/PREF/MAX", text);
-    for (unsigned i = 0; parts[i] != NULL; i++) {
+    for (unsigned i = 0; i < G_N_ELEMENTS(fields) && parts[i] != NULL; i++) {
         uint64_t size = 0;
         if (*parts[i] != '\0' && !parse_size(parts[i], UINT32_MAX, &size, error))
             return false;

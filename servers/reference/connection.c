@@ -53,7 +53,7 @@ static void unpark(Loop *loop, Buffer *buffer)
     if (buffer->capacity == BUFFER_SIZE)
         return;
     Buffer big = {.data = loop_borrow(loop), .end = pending(buffer), .capacity = BUFFER_SIZE};
-    if (big.end > 0)
+    if (buffer->data != NULL && big.end > 0)
         memcpy(big.data, buffer->data + buffer->start, big.end);
     g_free(buffer->data);
     *buffer = big;

@@ -131,7 +131,7 @@ static void inform(Connection *c, WireKind kind, const uint64_t values[WIRE_MAX_
 static void inform_text(Connection *c, uint16_t info, const char *text)
 {
     uint8_t data[2 + NBD_MAX_STRING];
-    size_t length = strlen(text);
+    size_t length = strnlen(text, NBD_MAX_STRING);
 
     wire_put(data, 2, info);
     memcpy(data + 2, text, length);
