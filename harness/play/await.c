@@ -60,10 +60,15 @@ static void drop_older_replies(Connection *connection, const SessionMessage *fin
 }
 
 /* In transmission whatever rightly moves was asked for, or is owed by us, and is bounded: a link may be
- * slow. What a peer sends unasked there, the rules see. */
+ * slow. What a peer sends unasked there, the rules see: while they judge it, and while its messages are
+ * understood. */
 static gint64 for_slow_link(const Connection *connection, uint64_t moved)
 {
-    if (session_phase(connection->session) != PHASE_TRANSMISSION)
+    const Session *session = connection->session;
+
+    if (session_phase(session) != PHASE_TRANSMISSION || session_tainted(session, SIDE_CLIENT) ||
+        session_desynchronised(session, SIDE_CLIENT) ||
+        session_desynchronised(session, SIDE_SERVER))
         return 0;
     return (gint64)(moved * G_USEC_PER_SEC / SLOW_LINK);
 }
