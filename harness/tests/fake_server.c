@@ -238,7 +238,7 @@ static gpointer converse(gpointer data)
 
 /* ---- Listening -------------------------------------------------------------------------------- */
 
-static FakeConnection *start_conversation(FakeServer *server, int fd)
+static void start_conversation(FakeServer *server, int fd)
 {
     FakeConnection *connection = g_new0(FakeConnection, 1);
     guint scripts = g_strv_length((GStrv)server->config.scripts);
@@ -252,13 +252,6 @@ static FakeConnection *start_conversation(FakeServer *server, int fd)
     g_ptr_array_add(server->connections, connection);
     connection->thread = g_thread_new("conversation", converse, connection);
     g_mutex_unlock(&server->mutex);
-    return connection;
-}
-
-static void end_conversation(FakeConnection *connection)
-{
-    if (connection->thread != NULL)
-        g_thread_join(g_steal_pointer(&connection->thread));
 }
 
 static void connection_free(gpointer data)
@@ -280,10 +273,9 @@ static gpointer accept_all(gpointer data)
         (void)poll(waits, G_N_ELEMENTS(waits), -1);
         bool last = waits[1].revents != 0;
         int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
-        FakeConnection *connection = fd < 0 ? NULL : start_conversation(server, fd);
-        if (connection != NULL && server->config.single)
-            end_conversation(connection);
-        else if (connection == NULL && (last || errno == EINVAL)) /* it listens no more */
+        if (fd >= 0)
+            start_conversation(server, fd);
+        else if (last || errno == EINVAL) /* it listens no more */
             return NULL;
     }
 }
@@ -351,8 +343,10 @@ void fake_server_finish(FakeServer *server)
     if (eventfd_write(server->finish, 1) < 0)
         g_error("the fake server cannot be finished");
     g_thread_join(g_steal_pointer(&server->acceptor));
-    for (guint i = 0; i < server->connections->len; i++)
-        end_conversation(server->connections->pdata[i]);
+    for (guint i = 0; i < server->connections->len; i++) {
+        FakeConnection *connection = server->connections->pdata[i];
+        g_thread_join(connection->thread);
+    }
 }
 
 void fake_server_free(FakeServer *server)

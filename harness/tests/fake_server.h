@@ -39,8 +39,7 @@ typedef struct {
 typedef enum { FAKE_ANSWER, FAKE_FAIL, FAKE_IGNORE, FAKE_CLOSE } FakeReaction;
 
 typedef struct {
-    bool single; /* serves one client after the other */
-    bool tcp;    /* on 127.0.0.1; else an abstract Unix socket */
+    bool tcp; /* on 127.0.0.1; else an abstract Unix socket */
     const char *const
         *scripts;  /* one a connection, ended by NULL; the last is that of all others too */
     uint64_t size; /* `serve`: of its exports, … */

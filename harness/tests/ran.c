@@ -56,8 +56,9 @@ void cases_free(Cases *cases)
 
 /* ---- The server ------------------------------------------------------------------------------- */
 
-/* Long enough for any machine. */
+/* Long enough for any machine; and long against what a case takes. */
 #define MEETING_US (60 * G_USEC_PER_SEC)
+#define MOMENT_US (20 * 1000)
 
 static void meet(Watch *watch)
 {
@@ -70,6 +71,14 @@ static void meet(Watch *watch)
         g_cond_broadcast(&watch->met);
     }
     while (watch->meetings == meeting && g_cond_wait_until(&watch->met, &watch->mutex, until_us)) {
+    }
+}
+
+static void linger(Watch *watch)
+{
+    gint64 until_us = g_get_monotonic_time() + MOMENT_US;
+
+    while (g_cond_wait_until(&watch->met, &watch->mutex, until_us)) {
     }
 }
 
@@ -95,6 +104,8 @@ static FakeReaction react(Watch *watch, const FakeRequest *request)
         return FAKE_CLOSE;
     if (g_str_equal(name, "meets") && request->command == NBD_CMD_WRITE)
         meet(watch);
+    if (g_str_equal(name, "lingers"))
+        linger(watch);
     return g_str_equal(name, "fails") ? FAKE_FAIL : FAKE_ANSWER;
 }
 
@@ -113,34 +124,21 @@ static FakeReaction note(void *data, const FakeRequest *request)
     return reaction;
 }
 
-static Watch *watch_config_new(FakeConfig *config)
+Watch *watch_new(const char *const *scripts, uint64_t size, uint16_t flags)
 {
     Watch *watch = g_new0(Watch, 1);
+    FakeConfig config = {.scripts = scripts,
+                         .size = size,
+                         .transmission_flags = flags,
+                         .handler = note,
+                         .data = watch};
 
-    config->handler = note;
-    config->data = watch;
     g_mutex_init(&watch->mutex);
     g_cond_init(&watch->met);
     watch->log = g_array_new(FALSE, FALSE, sizeof(FakeRequest));
     watch->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    watch->server = fake_server_new(config);
+    watch->server = fake_server_new(&config);
     return watch;
-}
-
-Watch *watch_new(const char *const *scripts, uint64_t size, uint16_t flags)
-{
-    FakeConfig config = {.scripts = scripts, .size = size, .transmission_flags = flags};
-
-    return watch_config_new(&config);
-}
-
-Watch *watch_single_new(uint64_t size, uint16_t flags)
-{
-    static const char *const scripts[] = {"serve", NULL};
-    FakeConfig config = {
-        .single = true, .scripts = scripts, .size = size, .transmission_flags = flags};
-
-    return watch_config_new(&config);
 }
 
 void watch_free(Watch *watch)

@@ -23,6 +23,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Cases, cases_free)
  *   "silent"  never answers a request       "once"   does not answer on its first connection
  *   "fails"   answers each with an error    "leaves" hangs up instead of answering
  *   "meets"   lets writes wait for one another: each until another one has come, too
+ *   "lingers" lets each request wait a moment, so that another connection's has time to come
  */
 typedef struct {
     FakeServer *server;
@@ -35,8 +36,6 @@ typedef struct {
 
 /* SIZE and FLAGS are of all exports. */
 Watch *watch_new(const char *const *scripts, uint64_t size, uint16_t flags);
-/* One that serves one client after the other. */
-Watch *watch_single_new(uint64_t size, uint16_t flags);
 void watch_free(Watch *watch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, watch_free)
 

@@ -169,6 +169,10 @@ static void a_close_can_be_an_alternative(void)
 
     PLAYS(lines, HELLO ABORT ACK("ABORT"), "pass", "");
     PLAYS(lines, HELLO ABORT "S close", "skip", "");
+    /* … and no message but a final reply rules it out */
+    PLAYS("negotiate\nC: option LIST\none of @robust.answers {\n  S: reply LIST final\n"
+          "  S: close => skip \"gone\"\n}\n",
+          HELLO "option;" LISTED("a") LISTED("b") "S close", "skip", "");
     PLAYS(lines, NO_ABORT, "fail robustness", "robust.answers");
 }
 

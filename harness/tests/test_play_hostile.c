@@ -76,6 +76,20 @@ static void a_greeting_without_end_blocks(void)
             "handshake.newstyle.greeting");
 }
 
+/* A link may be slow, but not so that a peer who is excused by our own breach, or whom nobody understands
+ * any more, could hold us for ever. */
+static void a_flood_that_is_excused_ends_too(void)
+{
+    BOUNDED("open\nC: request READ offset=$size length=512\nS: error @robust.answers\n",
+            OPEN_DISK "request; endless S simple-reply cookie=9", "fail no-answer",
+            "robust.answers", "");
+    BOUNDED("open\nC: request FLUSH\nC: request READ offset=$size length=512\n"
+            "S: error @transmission.reply.every-request\n",
+            OPEN_DISK "request; request; endless " DONE("1"), "pass", "", "");
+    BOUNDED("open\nC: request READ magic=1\nS: close @robust.bad-magic\n",
+            OPEN_DISK "request; endless S fill 512 0", "fail robustness", "robust.bad-magic", "");
+}
+
 /* ---- Lengths ---------------------------------------------------------------------------------- */
 
 static void an_absurd_length_does_not_make_us_wait_for_its_data(void)
@@ -310,6 +324,7 @@ void play_hostile_tests(void)
     CU_ADD_TEST(suite, replies_without_end_are_no_answer);
     CU_ADD_TEST(suite, breaches_without_end_are_told_once);
     CU_ADD_TEST(suite, a_flood_that_breaks_a_rule_fails_at_once);
+    CU_ADD_TEST(suite, a_flood_that_is_excused_ends_too);
     CU_ADD_TEST(suite, a_greeting_without_end_blocks);
     CU_ADD_TEST(suite, an_absurd_length_does_not_make_us_wait_for_its_data);
     CU_ADD_TEST(suite, a_trickle_is_no_answer);

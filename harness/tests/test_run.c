@@ -92,14 +92,14 @@ static void cases_beside_one_another_write_to_regions_of_their_own(void)
 static void without_multi_conn_one_case_writes_at_a_time(void)
 {
     g_autoptr(Watch) watch = watch_new(SERVE, 64 * MIB, NBD_FLAG_SEND_FLUSH);
-    g_autoptr(Cases) cases = cases_repeat(WRITER("any"), 16);
+    g_autoptr(Cases) cases = cases_repeat(WRITER("lingers"), 8);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
     unsigned together, overlapping;
 
     options.mode.timeout_ms = PATIENT_MS;
     g_autoptr(RunSummary) summary = ran(&options);
     fake_server_finish(watch->server);
-    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 16);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 8);
     CU_ASSERT_FALSE(summary->target.concurrent_writes);
     count_pairs(watch, &together, &overlapping);
     CU_ASSERT_EQUAL(together, 0);
@@ -129,17 +129,36 @@ static void who_uses_the_tail_or_everything_is_alone(void)
                             beside(&g_array_index(all, Span, i), &g_array_index(all, Span, j)));
 }
 
+static void where_there_is_room_for_one_the_others_wait(void)
+{
+    g_autoptr(Watch) watch =
+        watch_new(SERVE, 2 * 65536, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(WRITER("lingers"), 8);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
+    unsigned together, overlapping;
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 8);
+    count_pairs(watch, &together, &overlapping);
+    CU_ASSERT_EQUAL(together, 0);
+}
+
+/* The probe's first connection is served, those beside it are not greeted; what comes later would be
+ * served, but the run must not rely on that. */
 static void who_serves_one_at_a_time_gets_one_at_a_time(void)
 {
+    static const char *const scripts[] = {"serve", "hush", "hush", "hush", "serve", NULL};
     static const char two[] = "open export=\"x\"\nopen as B export=\"x\"\n: flush\nB: flush\n";
-    static const char one[] = "open export=\"x\"\n: flush\n: flush\n";
+    static const char one[] = "open export=\"lingers\"\n: flush\n: flush\n";
     static const char *const lines[] = {one, two, one, one, one, NULL};
-    g_autoptr(Watch) watch = watch_single_new(MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
     unsigned together, overlapping;
 
-    options.mode.timeout_ms = PATIENT_MS;
+    options.mode.timeout_ms = 10 * HASTY_MS;
     g_autoptr(RunSummary) summary = ran(&options);
     fake_server_finish(watch->server);
     CU_ASSERT_EQUAL(summary->target.connections, 1);
@@ -289,6 +308,7 @@ void run_tests(void)
     CU_ADD_TEST(suite, cases_beside_one_another_write_to_regions_of_their_own);
     CU_ADD_TEST(suite, without_multi_conn_one_case_writes_at_a_time);
     CU_ADD_TEST(suite, who_uses_the_tail_or_everything_is_alone);
+    CU_ADD_TEST(suite, where_there_is_room_for_one_the_others_wait);
     CU_ADD_TEST(suite, who_serves_one_at_a_time_gets_one_at_a_time);
     CU_ADD_TEST(suite, what_is_doubtful_is_played_again_after_all_others);
     CU_ADD_TEST(suite, the_second_try_gets_more_time);

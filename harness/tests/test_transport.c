@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "transport/transport.h"
+#include "transport/private.h"
 
 void transport_tests(void);
 
@@ -147,14 +147,25 @@ static void tcp_over_ipv6(void)
         carries_bytes(address, listener);
 }
 
-/* "localhost" may stand for both; only one of them listens. */
-static void the_addresses_of_a_name_are_tried_in_turn(void)
+static void a_name_stands_for_its_addresses(void)
 {
     uint16_t port;
     int listener = listen_v4(&port, 8);
     g_autoptr(TransportAddress) address = transport_address_tcp("localhost", port, NULL);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(address);
+    carries_bytes(address, listener);
+}
+
+static void the_addresses_of_a_name_are_tried_in_turn(void)
+{
+    uint16_t port, deaf;
+    int listener = listen_v4(&port, 8), closed = listen_v4(&deaf, 8);
+    g_autoptr(TransportAddress) address = transport_address_tcp("127.0.0.1", deaf, NULL);
+    g_autoptr(TransportAddress) second = transport_address_tcp("127.0.0.1", port, NULL);
+
+    close(closed);
+    g_array_append_vals(address->sockets, second->sockets->data, 1);
     carries_bytes(address, listener);
 }
 
@@ -431,6 +442,7 @@ void transport_tests(void)
 
     CU_ADD_TEST(suite, tcp_over_ipv4);
     CU_ADD_TEST(suite, tcp_over_ipv6);
+    CU_ADD_TEST(suite, a_name_stands_for_its_addresses);
     CU_ADD_TEST(suite, the_addresses_of_a_name_are_tried_in_turn);
     CU_ADD_TEST(suite, tcp_sends_small_messages_at_once);
     CU_ADD_TEST(suite, unix_sockets_by_their_path);
