@@ -134,8 +134,8 @@ static void missing_arguments_are_told(void)
             "S: reply LIST", "   ^");
     REFUSED("open\nC: hex\n", 2, 4, "something is missing: see `C: hex \"49484156 454f5054\"`",
             "C: hex", "   ^");
-    REFUSED("open\nC: hold\n", 2, 4, "something is missing: see `C: hold (reading | sending)`", "C: hold",
-            "   ^");
+    REFUSED("open\nC: hold\n", 2, 4, "something is missing: see `C: hold (reading | sending)`",
+            "C: hold", "   ^");
 }
 
 static void arguments_beyond_what_a_verb_takes_are_told(void)
