@@ -105,15 +105,59 @@ static gint64 serve_all(Player *player, gint64 until_us)
     return late;
 }
 
-Event player_await(Player *player, Connection *connection, Matcher matcher, gpointer data)
+bool player_stopped(const Player *player)
 {
-    gint64 began_us = g_get_monotonic_time();
-    uint64_t moved_before = connection->moved;
+    return play_stopped(player->mode->stop);
+}
+
+bool play_stopped(const volatile int *stop)
+{
+    return stop != NULL && g_atomic_int_get(stop) != 0;
+}
+
+/* One wait, from its beginning. */
+typedef struct {
+    Player *player;
+    Connection *connection;
+    gint64 began_us, until_us;
+    uint64_t moved_before;
+    unsigned starved;
+} Wait;
+
+static Wait wait_new(Player *player, Connection *connection, gint64 until_us)
+{
+    return (Wait){.player = player,
+                  .connection = connection,
+                  .began_us = g_get_monotonic_time(),
+                  .until_us = until_us,
+                  .moved_before = connection->moved};
+}
+
+/* Lets bytes move until something happens. False once the time is up, or the run is to end, which settles
+ * the case. */
+static bool wait_on(Wait *wait)
+{
+    if (player_stopped(wait->player)) {
+        player_error(wait->player, "interrupted");
+        return false;
+    }
+    gint64 until_us = MIN(wait->until_us, deadline(wait->player, wait->connection, wait->began_us,
+                                                   wait->moved_before));
+    if (g_get_monotonic_time() >= until_us)
+        return false;
+    if (serve_all(wait->player, until_us) > OVERSLEPT_US && wait->starved++ < 3)
+        wait->began_us = g_get_monotonic_time();
+    return true;
+}
+
+Event player_await_until(Player *player, Connection *connection, Matcher matcher, gpointer data,
+                         gint64 until_us)
+{
+    Wait wait = wait_new(player, connection, until_us);
     GList *seen = NULL;
     Event event = {.kind = EVENT_SILENT};
-    unsigned starved = 0;
 
-    for (;;) {
+    do {
         player_collect(player);
         if (player->over) {
             event.kind = EVENT_OVER;
@@ -128,15 +172,21 @@ Event player_await(Player *player, Connection *connection, Matcher matcher, gpoi
             event.kind = match == MATCH_YES ? EVENT_MATCH : EVENT_CLOSED;
             return event;
         }
-        if (player->mode->stop != NULL && *player->mode->stop != 0) {
-            player_error(player, "interrupted");
-            event.kind = EVENT_OVER;
-            return event;
-        }
-        gint64 until_us = deadline(player, connection, began_us, moved_before);
-        if (g_get_monotonic_time() >= until_us)
-            return event;
-        if (serve_all(player, until_us) > OVERSLEPT_US && starved++ < 3)
-            began_us = g_get_monotonic_time();
-    }
+    } while (wait_on(&wait));
+    event.kind = player->over ? EVENT_OVER : EVENT_SILENT;
+    return event;
+}
+
+Event player_await(Player *player, Connection *connection, Matcher matcher, gpointer data)
+{
+    return player_await_until(player, connection, matcher, data, G_MAXINT64);
+}
+
+void player_flush(Player *player, Connection *connection)
+{
+    Wait wait = wait_new(player, connection, G_MAXINT64);
+
+    do
+        player_collect(player);
+    while (play_connection_owes(connection) && !player->over && wait_on(&wait));
 }

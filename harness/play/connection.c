@@ -129,7 +129,8 @@ static void keep_tail(Connection *connection, const uint8_t *bytes, size_t size)
 
 void play_connection_send(Connection *connection, const void *bytes, size_t size, unsigned segment)
 {
-    if (connection->send_failed || connection->ended || size == 0)
+    if (connection->send_failed || connection->ended || connection->shutting || connection->shut ||
+        size == 0)
         return;
     g_byte_array_append(connection->out, bytes, (guint)size);
     keep_tail(connection, bytes, size);
@@ -174,6 +175,14 @@ static void sent(Connection *connection, size_t done)
     connection->last_progress_us = g_get_monotonic_time();
 }
 
+/* What was sent before our side ended is sent first. */
+static void shut_down(Connection *connection)
+{
+    connection->shutting = false;
+    connection->shut = true;
+    transport_shutdown(connection->transport);
+}
+
 static void move_out(Connection *connection)
 {
     while (play_connection_owes(connection) && !connection->corked) {
@@ -185,10 +194,12 @@ static void move_out(Connection *connection)
             return;
         if (status == TRANSPORT_CLOSED) {
             connection->send_failed = true;
-            return;
+            break;
         }
         sent(connection, done);
     }
+    if (connection->shutting && !play_connection_owes(connection))
+        shut_down(connection);
 }
 
 static void peer_closed(Connection *connection)
@@ -265,8 +276,9 @@ void play_connection_end(Connection *connection, ConnectionEnd how)
     play_connection_note(connection, "C", names[how]);
     session_close(connection->session, SIDE_CLIENT);
     if (how == END_SHUTDOWN) {
-        connection->shut = true;
-        transport_shutdown(connection->transport);
+        connection->shutting = true;
+        connection->corked = false;
+        move_out(connection);
         return;
     }
     connection->ended = true;

@@ -17,7 +17,8 @@ typedef struct {
     bool holding;     /* `hold reading`: the peer's bytes stay unread */
     bool corked;      /* `hold sending`: what we send waits, to go out in one piece */
     bool closed;      /* the peer has ended its stream */
-    bool shut;        /* we have shut down our side */
+    bool shutting;    /* our side ends once all that is to be sent was sent … */
+    bool shut;        /* … and has ended */
     bool ended;       /* we have closed ours */
     bool send_failed; /* the peer takes no more; what it sent before may still be read */
     GQueue came;      /* of SessionMessage: from the peer, not yet expected by any line */
@@ -53,7 +54,7 @@ void play_connection_move(Connection *connection);
 /* What poll() should wait for; 0 once there is nothing more to wait for. */
 short play_connection_events(const Connection *connection);
 
-/* Our ways to end. */
+/* Our ways to end. END_SHUTDOWN waits until what was sent before is on its way; the others leave it behind. */
 typedef enum { END_CLOSE, END_RESET, END_SHUTDOWN } ConnectionEnd;
 void play_connection_end(Connection *connection, ConnectionEnd how);
 

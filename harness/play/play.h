@@ -90,6 +90,9 @@ typedef struct {
     const volatile int *stop; /* nonzero: give up waiting; may be NULL */
 } PlayMode;
 
+/* Whether a run with this flag (which may be NULL, and be set by a signal or another thread) is to end. */
+bool play_stopped(const volatile int *stop);
+
 /* What is known of the target before a case is played: the facts of one session that went all the way,
  * in the run's mode, and what it bears. */
 typedef struct {

@@ -139,6 +139,16 @@ typedef Match (*Matcher)(Player *player, Connection *connection, gpointer data,
 
 Event player_await(Player *player, Connection *connection, Matcher matcher, gpointer data);
 
+/* The same, but not beyond UNTIL_US of the monotonic clock. */
+Event player_await_until(Player *player, Connection *connection, Matcher matcher, gpointer data,
+                         gint64 until_us);
+
+/* Waits until all that was sent is on its way, or the peer takes no more of it. */
+void player_flush(Player *player, Connection *connection);
+
+/* True if the run is to end early. */
+bool player_stopped(const Player *player);
+
 /* ---- Verdicts --------------------------------------------------------------------------------- */
 
 /* Waits for one of the alternatives of `one of { … }`; NULL where none came, and the case is over. */

@@ -253,7 +253,12 @@ static void play_reset(Player *player, const Statement *line)
 
 static void play_shutdown(Player *player, const Statement *line)
 {
-    end(player, line, END_SHUTDOWN);
+    Connection *connection = player_connection(player, line);
+
+    if (connection == NULL)
+        return;
+    play_connection_end(connection, END_SHUTDOWN);
+    player_flush(player, connection);
 }
 
 /* `reading`, or `sending`. */
@@ -379,7 +384,8 @@ const Verb play_send_verbs[] = {
      .fields = no_fields,
      .play = play_shutdown,
      .usage = "C: shutdown",
-     .manual = "Ends our side of the stream; what the server still sends is read."},
+     .manual =
+         "Ends our side of the stream, behind all that was sent; what the server still sends is read."},
     {.name = "hold",
      .actor = ACTOR_CLIENT,
      .positions = hold_positions,

@@ -249,6 +249,8 @@ static char *serve_once(Player *player, const Statement *line)
     }
     if (connection != NULL)
         player_leave(connection);
+    if (player->broken) /* why is told already, and is all that counts */
+        return failure;
     g_free(player->result->reason);
     player->result->reason = g_steal_pointer(&reason);
     g_clear_pointer(&player->result->blocked_by, g_free);
@@ -268,7 +270,7 @@ static void play_served(Player *player, const Statement *line)
     if (line->citations->len > 0)
         requirement = requirement_find(((const Citation *)line->citations->pdata[0])->id);
     g_autofree char *failure = serve_once(player, line);
-    if (failure != NULL) {
+    if (failure != NULL && !player->broken) {
         player->result->doubtful = true;
         player_breach(player, requirement, line, failure, NULL, NULL);
     }

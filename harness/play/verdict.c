@@ -250,9 +250,10 @@ static bool excused(Player *player, const Connection *connection, const Requirem
         return true;
     if (event->kind == EVENT_CLOSED && session_tainted(session, SIDE_CLIENT))
         return true;
-    /* While we still owe bytes of a message, its answer is not due. */
+    /* While we still owe bytes of a message, its answer is not due. (What we have sent behind a message
+     * whose answer decides what it is, is no such thing: that answer is due.) */
     return event->kind == EVENT_SILENT && !play_connection_owes(connection) && !player->setup &&
-           !connection->shut && session_pending(session, SIDE_CLIENT) > 0;
+           !connection->shut && session_cut(session, SIDE_CLIENT);
 }
 
 /* An error reply is an answer: what says only that answers come is not broken by it. */

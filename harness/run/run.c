@@ -39,7 +39,7 @@ typedef struct {
 
 static bool stopped(const Run *run)
 {
-    return run->options->stop != NULL && *run->options->stop != 0;
+    return play_stopped(run->options->stop);
 }
 
 /* ---- Observers -------------------------------------------------------------------------------- */

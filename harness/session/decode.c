@@ -386,6 +386,22 @@ static SessionMessage *decode_client(Session *session)
     return NULL;
 }
 
+/* True while what has come of the client can't be told apart before the server speaks. */
+static bool awaits_server(const Session *session)
+{
+    return session->phase == PHASE_GREETING || session->phase == PHASE_EXPORT ||
+           hold_client(session);
+}
+
+bool session_cut(const Session *session, Side from)
+{
+    const SessionStream *stream = &session->stream[from];
+
+    if (stream->partial != NULL)
+        return true;
+    return session_available(stream) > 0 && (from == SIDE_SERVER || !awaits_server(session));
+}
+
 SessionMessage *session_decode(Session *session, Side from)
 {
     const SessionStream *stream = &session->stream[from];

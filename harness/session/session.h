@@ -143,6 +143,10 @@ const SessionFacts *session_facts(const Session *session);
 /* Bytes that FROM sent and that make no whole message yet. */
 size_t session_pending(const Session *session, Side from);
 
+/* True if FROM has begun a message and not ended it: it owes the rest. Bytes that only wait for a word of
+ * the other side, which decides what they are, are none: that side owes the word. */
+bool session_cut(const Session *session, Side from);
+
 /* Names of all rules, for coverage: how many there are, how often each judged a message, and how
  * often it found a breach. */
 size_t session_rule_count(void);

@@ -133,6 +133,20 @@ static void nothing_is_due_while_we_owe_the_rest_of_a_message(void)
           "handshake.reply.every-option");
 }
 
+/* What is sent behind GO or EXPORT_NAME waits for their answer, and excuses nobody from it. */
+static void an_answer_is_due_whatever_waits_for_it(void)
+{
+    PLAYS_HASTILY("negotiate\nC: option GO\nC: request READ length=512\n"
+                  "S: reply GO ACK @handshake.reply.every-option\n",
+                  HELLO "option; hush", "fail no-answer", "handshake.reply.every-option");
+    PLAYS_HASTILY("negotiate\nC: option EXPORT_NAME\nC: request READ cut=5\n"
+                  "S: export @handshake.export-name.reply\n",
+                  HELLO "option; hush", "fail no-answer", "handshake.export-name.reply");
+    PLAYS_HASTILY("connect\nC: client-flags FIXED_NEWSTYLE\n"
+                  "S: greeting @handshake.newstyle.greeting\n",
+                  "hush", "fail no-answer", "handshake.newstyle.greeting");
+}
+
 static void who_ends_its_stream_owes_nothing_more(void)
 {
     PLAYS_HASTILY("negotiate\nC: option LIST cut=10\nC: shutdown\nS: close @robust.answers\n",
@@ -350,6 +364,7 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, which_requirement_silence_breaks_depends_on_the_line);
     CU_ADD_TEST(suite, silence_on_the_way_to_the_test_blocks);
     CU_ADD_TEST(suite, nothing_is_due_while_we_owe_the_rest_of_a_message);
+    CU_ADD_TEST(suite, an_answer_is_due_whatever_waits_for_it);
     CU_ADD_TEST(suite, who_ends_its_stream_owes_nothing_more);
     CU_ADD_TEST(suite, needs_are_weighed_on_the_live_session);
     CU_ADD_TEST(suite, a_target_that_does_not_fit_is_known_beforehand);

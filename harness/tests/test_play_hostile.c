@@ -140,6 +140,26 @@ static void sending_drains_what_comes(void)
           "");
 }
 
+/* What is on its way when our side ends was sent, and is owed. */
+static void a_half_close_cuts_nothing_off(void)
+{
+    PLAYS("open\nC: request WRITE length=1M data=zero\nC: shutdown\nS: ok @robust.answers\n",
+          OPEN_DISK "request;" DONE("1"), "pass", "");
+}
+
+/* … and a peer that does not take it can't hold us for ever. */
+static void a_half_close_waits_for_nobody_for_ever(void)
+{
+    BOUNDED("open\nC: request WRITE length=32M data=zero\nC: shutdown\nS: ok @robust.answers\n",
+            OPEN_DISK "take 28; stay", "fail no-answer", "robust.answers", "");
+}
+
+static void a_half_close_sends_what_was_held_back(void)
+{
+    PLAYS("open\nC: hold sending\nC: request FLUSH\nC: shutdown\nS: ok @robust.answers\n",
+          OPEN_DISK "request;" DONE("1"), "pass", "");
+}
+
 static void what_is_held_is_read_later(void)
 {
     PLAYS("open\nC: hold reading\nC: request READ length=8M\nC: request FLUSH\nC: resume reading\n"
@@ -317,6 +337,27 @@ static void a_run_that_is_stopped_waits_no_longer(void)
     CU_ASSERT_STRING_EQUAL(played->result->reason, "interrupted");
 }
 
+static void stop_when_left(void *data, unsigned connection)
+{
+    (void)connection;
+    g_atomic_int_set((volatile int *)data, 1);
+}
+
+/* … not for a new connection either; and it says so. */
+static void a_run_that_is_stopped_while_it_asks_for_service_says_so(void)
+{
+    static const char *const scripts[] = {"serve", "hush", NULL};
+    volatile int stop = 0;
+    FakeConfig config = {.scripts = scripts, .left = stop_when_left, .data = (void *)&stop};
+    PlayMode mode = played_mode();
+
+    mode.stop = &stop;
+    g_autoptr(Played) played =
+        played_config_new("open\n: flush\nthen served @robust.served-after\n", &config, &mode);
+    PLAYED_IS(played, "error", "", "");
+    CU_ASSERT_EQUAL(g_strcmp0(played->result->reason, "interrupted"), 0);
+}
+
 void play_hostile_tests(void)
 {
     CU_pSuite suite = CU_add_suite("play: hostile peers", NULL, NULL);
@@ -331,6 +372,9 @@ void play_hostile_tests(void)
     CU_ADD_TEST(suite, a_slow_answer_is_an_answer);
     CU_ADD_TEST(suite, a_peer_that_takes_nothing_more_is_told_apart);
     CU_ADD_TEST(suite, sending_drains_what_comes);
+    CU_ADD_TEST(suite, a_half_close_cuts_nothing_off);
+    CU_ADD_TEST(suite, a_half_close_waits_for_nobody_for_ever);
+    CU_ADD_TEST(suite, a_half_close_sends_what_was_held_back);
     CU_ADD_TEST(suite, what_is_held_is_read_later);
     CU_ADD_TEST(suite, messages_go_in_the_segments_of_the_run);
     CU_ADD_TEST(suite, segments_do_not_run_into_one_another);
@@ -339,4 +383,5 @@ void play_hostile_tests(void)
     CU_ADD_TEST(suite, while_reading_is_held_nothing_is_read);
     CU_ADD_TEST(suite, after_its_end_a_connection_moves_nothing);
     CU_ADD_TEST(suite, a_run_that_is_stopped_waits_no_longer);
+    CU_ADD_TEST(suite, a_run_that_is_stopped_while_it_asks_for_service_says_so);
 }

@@ -190,6 +190,36 @@ static void what_is_pending_is_counted(void)
     talk_broken(talk, "");
 }
 
+static void what_is_cut_is_owed_and_what_waits_is_not(void)
+{
+    static const struct {
+        const char *script;
+        bool cut;
+    } rows[] = {
+        {"C fill 4 0;", false}, /* the greeting is due, whatever this is */
+        {GREETING "C fill 3 0;", true},
+        {HELLO "C hex 49484156;", true},
+        {HELLO "C option option=GO length=20; C fill 19 0;", true},
+        {HELLO ASK("GO", ""), false},
+        {HELLO ASK("GO", "") READ("1"), false},
+        {HELLO ASK("GO", "") "C hex 256095;", false},
+        {HELLO "C option option=EXPORT_NAME + text disk;" READ("1"), false},
+        {OPEN READ("1"), false},
+        {OPEN "C hex 2560;", true},
+        {OPEN "C request type=WRITE length=512 + fill 511 7;", true},
+        {OPEN WRITE("1"), false},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+        talk_say(talk, rows[i].script);
+        CU_ASSERT_EQUAL(session_cut(talk->session, SIDE_CLIENT), rows[i].cut);
+    }
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    talk_say(talk, OPEN READ("1") "S hex 674466;");
+    CU_ASSERT_TRUE(session_cut(talk->session, SIDE_SERVER));
+}
+
 /* ---- Early answers --------------------------------------------------------------------------- */
 
 static void a_write_may_be_answered_before_all_of_its_data_came(void)
@@ -439,6 +469,7 @@ void session_tests(void)
          sizes_that_go_did_not_ask_for_commit_to_nothing},
         {"a message tells what it answers", a_message_tells_what_it_answers},
         {"what is pending is counted", what_is_pending_is_counted},
+        {"what is cut is owed, and what waits is not", what_is_cut_is_owed_and_what_waits_is_not},
         {"a write may be answered before all of its data came",
          a_write_may_be_answered_before_all_of_its_data_came},
         {"an option may be answered before all of its data came",
