@@ -103,6 +103,12 @@ class Peer:
         pid = self.pid()
         return pid > 0 and pathlib.Path(f"/proc/{pid}").exists()
 
+    def tail(self) -> str:
+        """How the peer ended, if it has, and the last that it said."""
+        code = self.process.poll() if self.process else None
+        ended = "" if code is None else f"ended with status {code}\n"
+        return ended + self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
     def stop(self) -> None:
         if self.process is None:
             return
