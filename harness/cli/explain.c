@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/selection.h"
 #include "reference/reference.h"
+#include "session/session.h"
 
 static void print_field(const char *name, const char *text)
 {
@@ -33,6 +34,21 @@ static unsigned print_cases(const Catalogue *catalogue, const Requirement *requi
     return count;
 }
 
+/* What judges the messages of every case, whatever it is about. */
+static unsigned print_rules(const Requirement *requirement)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < session_rule_count(); i++) {
+        if (!g_str_equal(session_rule_requirement(i), requirement->id))
+            continue;
+        if (count++ == 0)
+            puts("  checked on the messages of every case by the rules");
+        printf("    %s\n", session_rule_name(i));
+    }
+    return count;
+}
+
 static void print_checks(const Catalogue *catalogue, const Requirement *requirement)
 {
     g_auto(GStrv) ways = g_strsplit(requirement->check, "+", -1);
@@ -42,7 +58,7 @@ static void print_checks(const Catalogue *catalogue, const Requirement *requirem
         reason += strspn(reason, ": ");
         printf("  not checked: %s\n", reason);
     }
-    if (g_strv_contains((const char *const *)ways, "rule"))
+    if (print_rules(requirement) == 0 && g_strv_contains((const char *const *)ways, "rule"))
         puts("  checked by a rule on the messages of every case");
     if (print_cases(catalogue, requirement) == 0 &&
         g_strv_contains((const char *const *)ways, "case"))
@@ -91,22 +107,42 @@ static int explain(const Catalogue *catalogue, const Requirement *requirement)
 
 static int unknown_requirement(const Catalogue *catalogue, const char *id)
 {
+    g_autoptr(GPtrArray) requirements = requirement_set_list(catalogue->requirements);
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
     for (unsigned i = 0; i < catalogue->cases->len; i++)
         if (g_str_equal(((const PlayCase *)g_ptr_array_index(catalogue->cases, i))->id, id))
             return cli_complain("\"%s\" is a case: see `nbdconform list --show %s`", id, id);
-    for (size_t i = 0; i < requirement_count; i++)
-        g_ptr_array_add(names, (gpointer)requirement_table[i].id);
+    for (unsigned i = 0; i < requirements->len; i++)
+        g_ptr_array_add(names,
+                        (gpointer)((const Requirement *)g_ptr_array_index(requirements, i))->id);
     g_autofree char *near = selection_near(id, names);
     return cli_complain("no requirement is called \"%s\"%s%s", id,
                         near != NULL ? "; there are " : "; see `nbdconform list --requirements`",
                         near != NULL ? near : "");
 }
 
+static int explain_named(const char *word, const char *const *folders)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Catalogue) catalogue = selection_load(folders, &error);
+
+    if (catalogue == NULL)
+        return cli_complain("%s", error->message);
+    const char *id = word[0] == '@' ? word + 1 : word;
+    const Requirement *requirement = requirement_set_find(catalogue->requirements, id);
+    return requirement == NULL ? unknown_requirement(catalogue, id)
+                               : explain(catalogue, requirement);
+}
+
 int cli_explain(int argc, char **argv)
 {
-    const GOptionEntry entries[] = {G_OPTION_ENTRY_NULL};
+    g_auto(GStrv) folders = NULL;
+    const GOptionEntry entries[] = {
+        {"cases", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &folders,
+         "Add the cases and requirements of a folder", "DIR"},
+        G_OPTION_ENTRY_NULL,
+    };
     g_autoptr(GError) error = NULL;
 
     if (!cli_parse(&argc, &argv, entries, "REQUIREMENT",
@@ -117,14 +153,7 @@ int cli_explain(int argc, char **argv)
     if (argc != 2)
         return cli_complain("explain takes one requirement's id; see `nbdconform list "
                             "--requirements`");
-    g_autoptr(Catalogue) catalogue = selection_load(NULL, &error);
-    if (catalogue == NULL)
-        return cli_complain("%s", error->message);
-    const char *id = argv[1][0] == '@' ? argv[1] + 1 : argv[1];
-    const Requirement *requirement = requirement_find(id);
-    if (requirement == NULL)
-        return unknown_requirement(catalogue, id);
-    return explain(catalogue, requirement);
+    return explain_named(argv[1], (const char *const *)folders);
 }
 
 /* ---- manual ----------------------------------------------------------------------------------- */

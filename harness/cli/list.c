@@ -97,13 +97,14 @@ static bool is_wanted(const char *const *only, const char *id)
 
 static int list_requirements(const Catalogue *catalogue, const char *const *only)
 {
+    g_autoptr(GPtrArray) requirements = requirement_set_list(catalogue->requirements);
     unsigned listed = 0;
     size_t width = 0;
 
-    for (size_t i = 0; i < requirement_count; i++)
-        width = MAX(width, strlen(requirement_table[i].id));
-    for (size_t i = 0; i < requirement_count; i++) {
-        const Requirement *requirement = &requirement_table[i];
+    for (unsigned i = 0; i < requirements->len; i++)
+        width = MAX(width, strlen(((const Requirement *)g_ptr_array_index(requirements, i))->id));
+    for (unsigned i = 0; i < requirements->len; i++) {
+        const Requirement *requirement = g_ptr_array_index(requirements, i);
         unsigned count = 0;
         if (!is_wanted(only, requirement->id))
             continue;
@@ -136,8 +137,8 @@ static bool parse_list(ListOptions *options, int argc, char **argv, GError **err
          "GLOB"},
         {"show", 0, 0, G_OPTION_ARG_FILENAME, &options->show,
          "Print a case, and the requirements it cites", "CASE"},
-        {"cases", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->cases, "Add the cases of a folder",
-         "DIR"},
+        {"cases", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->cases,
+         "Add the cases and requirements of a folder", "DIR"},
         G_OPTION_ENTRY_NULL,
     };
 

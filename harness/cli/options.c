@@ -147,7 +147,7 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
         {"strict", 0, 0, G_OPTION_ARG_NONE, &options->strict, "A broken SHOULD is a failure", NULL},
         {"only", 0, 0, texts, &options->only, "Play these cases only", "GLOB"},
         {"skip", 0, 0, texts, &options->skip, "Leave these cases out", "GLOB"},
-        {"cases", 0, 0, texts, &options->cases, "Add the cases of a folder", "DIR"},
+        {"cases", 0, 0, texts, &options->cases, "Add the cases and requirements of a folder", "DIR"},
         {"segment", 0, 0, G_OPTION_ARG_INT, &options->segment,
          "Send in pieces of so many bytes (whole messages)", "N"},
         {"enter", 0, 0, text, &options->enter_word,

@@ -15,22 +15,28 @@ void selection_free(Catalogue *catalogue)
         return;
     g_clear_pointer(&catalogue->cases, g_ptr_array_unref);
     g_clear_pointer(&catalogue->scenarios, g_ptr_array_unref);
+    g_clear_pointer(&catalogue->requirements, requirement_set_free);
     g_free(catalogue);
 }
 
-/* A folder of cases may come to cite requirements of its own; that is not in this version, and must not
- * end in a puzzle about unknown ones. */
-static bool check_folder(const char *folder, GError **error)
+static bool add_requirements(RequirementSet *requirements, const char *folder, GError **error)
 {
     g_autofree char *table = g_build_filename(folder, "requirements.tsv", NULL);
 
-    if (!g_file_test(table, G_FILE_TEST_EXISTS))
-        return true;
-    g_set_error(error, SCENARIO_ERROR, 0,
-                "%s: requirements of one's own are not in this version; the cases of a folder cite "
-                "those of `nbdconform list --requirements`",
-                table);
-    return false;
+    return !g_file_test(table, G_FILE_TEST_EXISTS) ||
+           requirement_set_add_file(requirements, table, error);
+}
+
+/* The tables come first: the cases of one folder may cite the requirements of another. */
+static bool add_folders(Catalogue *catalogue, const char *const *folders, GError **error)
+{
+    for (const char *const *folder = folders; *folder != NULL; folder++)
+        if (!add_requirements(catalogue->requirements, *folder, error))
+            return false;
+    for (const char *const *folder = folders; *folder != NULL; folder++)
+        if (!catalogue_add_folder(catalogue->scenarios, *folder, catalogue->requirements, error))
+            return false;
+    return true;
 }
 
 static int compare_paths(const void *a, const void *b)
@@ -43,10 +49,8 @@ static bool load(Catalogue *catalogue, const char *const *folders, GError **erro
     catalogue->scenarios = catalogue_load(error);
     if (catalogue->scenarios == NULL)
         return false;
-    for (; folders != NULL && *folders != NULL; folders++)
-        if (!check_folder(*folders, error) ||
-            !catalogue_add_folder(catalogue->scenarios, *folders, error))
-            return false;
+    if (folders != NULL && !add_folders(catalogue, folders, error))
+        return false;
     g_ptr_array_sort(catalogue->scenarios, compare_paths);
     for (unsigned i = 0; i < catalogue->scenarios->len; i++) {
         const Scenario *scenario = g_ptr_array_index(catalogue->scenarios, i);
@@ -60,6 +64,7 @@ Catalogue *selection_load(const char *const *folders, GError **error)
 {
     Catalogue *catalogue = g_new0(Catalogue, 1);
 
+    catalogue->requirements = requirement_set_new();
     catalogue->cases = g_ptr_array_new_with_free_func((GDestroyNotify)play_case_free);
     if (load(catalogue, folders, error))
         return catalogue;

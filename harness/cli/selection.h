@@ -6,15 +6,17 @@
 #include <stdbool.h>
 
 #include "play/play.h"
+#include "requirement/set.h"
 
 /* All cases there are. */
 typedef struct {
-    GPtrArray *scenarios; /* of Scenario, sorted by path */
-    GPtrArray *cases;     /* of PlayCase, in the same order */
+    RequirementSet *requirements; /* all that the cases may cite */
+    GPtrArray *scenarios;         /* of Scenario, sorted by path */
+    GPtrArray *cases;             /* of PlayCase, in the same order */
 } Catalogue;
 
-/* Loads the catalogue, and the FOLDERS (NULL-terminated, or NULL) that the user adds. Only cases for
- * servers can be played in this version. NULL and the first mistake. */
+/* Loads the catalogue, and the FOLDERS (NULL-terminated, or NULL) that the user adds, each with the
+ * requirements of its requirements.tsv. Only cases for servers can be played in this version. NULL and the first mistake. */
 Catalogue *selection_load(const char *const *folders, GError **error);
 void selection_free(Catalogue *catalogue);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Catalogue, selection_free)

@@ -294,7 +294,7 @@ static bool check_citations(Compiler *compiler, const Statement *line)
 {
     for (guint i = 0; i < line->citations->len; i++) {
         const Citation *citation = line->citations->pdata[i];
-        const Requirement *requirement = requirement_find(citation->id);
+        const Requirement *requirement = scenario_cited(compiler->scenario, citation);
         if (requirement == NULL) {
             scenario_set_error(compiler->error, compiler->scenario, citation->place,
                                "there is no requirement %s", citation->id);
@@ -324,13 +324,13 @@ static bool check_outcome(Compiler *compiler, const Statement *line)
         return false;
     }
     const Citation *citation = line->citations->pdata[0];
-    Breach breach = requirement_breach(requirement_find(citation->id));
+    Breach breach = requirement_breach(scenario_cited(compiler->scenario, citation));
     bool grave = breach == BREACH_VIOLATION || breach == BREACH_ROBUSTNESS;
     if (grave == (kind == OUTCOME_FAIL))
         return true;
     scenario_set_error(compiler->error, compiler->scenario, line->outcome.place,
                        "%s is a %s: its breach is a %s", citation->id,
-                       requirement_level_name(requirement_find(citation->id)->level),
+                       requirement_level_name(scenario_cited(compiler->scenario, citation)->level),
                        grave ? "fail" : "warn");
     return false;
 }

@@ -48,7 +48,7 @@ static void play_nodelay(Player *player, const Statement *line)
         return;
     const Citation *citation = line->citations->pdata[0];
     player_breach(
-        player, requirement_find(citation->id), line,
+        player, scenario_cited(player->play_case->scenario, citation), line,
         "the greeting or the answer to NBD_OPT_GO comes in parts, the later only after our delayed "
         "acknowledgement of the first: Nagle's algorithm is on",
         NULL, NULL);

@@ -326,12 +326,12 @@ char *player_differs(Player *player, const Expr *expr, uint64_t offset, const GB
 
 static void play_lines(Player *player, const GPtrArray *lines, bool then);
 
-static const Requirement *cited(const Statement *line)
+static const Requirement *cited(const Player *player, const Statement *line)
 {
     if (line->citations->len == 0)
         return NULL;
     const Citation *citation = line->citations->pdata[0];
-    return requirement_find(citation->id);
+    return scenario_cited(player->play_case->scenario, citation);
 }
 
 static void take_outcome(Player *player, const Statement *line)
@@ -351,8 +351,9 @@ static void take_outcome(Player *player, const Statement *line)
     case OUTCOME_WARN:
     case OUTCOME_FAIL: {
         g_autofree char *got = scenario_print_statement(line);
-        player_breach(player, cited(line), line,
-                      outcome->why != NULL ? outcome->why : cited(line)->summary, got, NULL);
+        player_breach(player, cited(player, line), line,
+                      outcome->why != NULL ? outcome->why : cited(player, line)->summary, got,
+                      NULL);
         break;
     }
     }

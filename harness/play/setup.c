@@ -268,7 +268,7 @@ static void play_served(Player *player, const Statement *line)
     for (guint i = 0; line->then && i < player->connections->len; i++)
         player_leave(player->connections->pdata[i]);
     if (line->citations->len > 0)
-        requirement = requirement_find(((const Citation *)line->citations->pdata[0])->id);
+        requirement = scenario_cited(player->play_case->scenario, line->citations->pdata[0]);
     g_autofree char *failure = serve_once(player, line);
     if (failure != NULL && !player->broken) {
         player->result->doubtful = true;

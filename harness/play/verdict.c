@@ -148,11 +148,12 @@ void player_collect(Player *player)
 /* ---- What came in place of what was due -------------------------------------------------------- */
 
 /* The first requirement cited whose id begins so, and whose breach is a failure if that is asked for. */
-static const Requirement *cited_like(const Statement *line, const char *prefix, bool failing)
+static const Requirement *cited_like(const Player *player, const Statement *line,
+                                     const char *prefix, bool failing)
 {
     for (guint i = 0; i < line->citations->len; i++) {
         const Citation *citation = line->citations->pdata[i];
-        const Requirement *requirement = requirement_find(citation->id);
+        const Requirement *requirement = scenario_cited(player->play_case->scenario, citation);
         if (g_str_has_prefix(citation->id, prefix) && (!failing || is_failure(requirement)))
             return requirement;
     }
@@ -160,17 +161,17 @@ static const Requirement *cited_like(const Statement *line, const char *prefix, 
 }
 
 /* A line can be evidence for several things; which of them is broken depends on what came. */
-static const Requirement *blame(const Statement *line, const Event *event)
+static const Requirement *blame(const Player *player, const Statement *line, const Event *event)
 {
     const Requirement *requirement = NULL;
 
     if (event->kind == EVENT_CLOSED)
-        requirement = cited_like(line, "termination.", true);
+        requirement = cited_like(player, line, "termination.", true);
     if (event->kind == EVENT_SILENT)
-        requirement = cited_like(line, "robust.", true);
+        requirement = cited_like(player, line, "robust.", true);
     if (requirement == NULL)
-        requirement = cited_like(line, "", true);
-    return requirement != NULL ? requirement : cited_like(line, "", false);
+        requirement = cited_like(player, line, "", true);
+    return requirement != NULL ? requirement : cited_like(player, line, "", false);
 }
 
 static const Requirement *blame_setup(Player *player, Connection *connection, const Statement *line,
@@ -277,7 +278,7 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
 {
     if (event->kind == EVENT_OVER || event->kind == EVENT_MATCH)
         return;
-    const Requirement *requirement = line == NULL ? NULL : blame(line, event);
+    const Requirement *requirement = line == NULL ? NULL : blame(player, line, event);
     if (excused(player, connection, requirement, event)) {
         player->over = true;
         return;

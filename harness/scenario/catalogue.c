@@ -83,7 +83,8 @@ static int compare_paths(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-bool catalogue_add_folder(GPtrArray *scenarios, const char *folder, GError **error)
+bool catalogue_add_folder(GPtrArray *scenarios, const char *folder,
+                          const RequirementSet *requirements, GError **error)
 {
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(free_scenario);
@@ -98,6 +99,7 @@ bool catalogue_add_folder(GPtrArray *scenarios, const char *folder, GError **err
         Scenario *scenario = load_case(folder, g_ptr_array_index(paths, i), error);
         if (scenario == NULL)
             return false;
+        scenario->requirements = requirements;
         g_ptr_array_add(found, scenario);
         if (!g_hash_table_add(known, scenario->path)) {
             scenario_set_error(error, scenario, scenario->title_place,

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "requirement/set.h"
+
 /* Generated from cases/ when the program is built; sorted by path. */
 typedef struct {
     const char *path; /* below cases/, without .case */
@@ -21,8 +23,10 @@ extern const char catalogue_hash[]; /* of all cases and requirements, for report
  * NULL and the first error if one does not parse. */
 GPtrArray *catalogue_load(GError **error);
 
-/* Adds the .case files below FOLDER (recursively, sorted) to SCENARIOS. A path that is already there
- * is an error. False and ERROR on the first mistake. */
-bool catalogue_add_folder(GPtrArray *scenarios, const char *folder, GError **error);
+/* Adds the .case files below FOLDER (recursively, sorted) to SCENARIOS; they cite REQUIREMENTS, which
+ * must outlive them (NULL: those of the program). A path that is already there is an error. False and
+ * ERROR on the first mistake. */
+bool catalogue_add_folder(GPtrArray *scenarios, const char *folder,
+                          const RequirementSet *requirements, GError **error);
 
 #endif

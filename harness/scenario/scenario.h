@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "requirement/set.h"
+
 /* Where a word stands: line and column count from 1. */
 typedef struct {
     unsigned line;
@@ -150,6 +152,7 @@ typedef struct {
     GPtrArray *uses;       /* of Use */
     GPtrArray *loops;      /* of Loop */
     GPtrArray *statements; /* of Statement */
+    const RequirementSet *requirements; /* what it may cite; NULL: those of the program */
 } Scenario;
 
 #define SCENARIO_ERROR scenario_error_quark()
@@ -165,6 +168,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scenario, scenario_free)
 
 /* The scenario in the notation: parsing it again gives an equal tree. The caller frees it. */
 char *scenario_print(const Scenario *scenario);
+
+/* The requirement that CITATION names; NULL if there is none. */
+const Requirement *scenario_cited(const Scenario *scenario, const Citation *citation);
 
 /* One statement on one line, as scenario_print() writes it, without its block. The caller frees it. */
 char *scenario_print_statement(const Statement *statement);

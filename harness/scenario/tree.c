@@ -286,3 +286,8 @@ void scenario_free(Scenario *scenario)
     g_ptr_array_unref(scenario->statements);
     g_free(scenario);
 }
+
+const Requirement *scenario_cited(const Scenario *scenario, const Citation *citation)
+{
+    return requirement_set_find(scenario->requirements, citation->id);
+}

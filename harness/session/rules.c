@@ -18,13 +18,23 @@ size_t session_rule_count(void)
     return count;
 }
 
-const char *session_rule_name(size_t rule)
+static const SessionRule *rule_at(size_t rule)
 {
     size_t group = 0;
 
     for (; rule >= groups[group]->count; group++)
         rule -= groups[group]->count;
-    return groups[group]->rules[rule].name;
+    return &groups[group]->rules[rule];
+}
+
+const char *session_rule_name(size_t rule)
+{
+    return rule_at(rule)->name;
+}
+
+const char *session_rule_requirement(size_t rule)
+{
+    return rule_at(rule)->requirement;
 }
 
 uint64_t session_rule_uses(const Session *session, size_t rule)

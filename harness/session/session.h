@@ -147,10 +147,11 @@ size_t session_pending(const Session *session, Side from);
  * the other side, which decides what they are, are none: that side owes the word. */
 bool session_cut(const Session *session, Side from);
 
-/* Names of all rules, for coverage: how many there are, how often each judged a message, and how
+/* All rules, for coverage: how many there are, how often each judged a message, and how
  * often it found a breach. */
 size_t session_rule_count(void);
 const char *session_rule_name(size_t rule);
+const char *session_rule_requirement(size_t rule); /* the id of the one that it checks */
 uint64_t session_rule_uses(const Session *session, size_t rule);
 uint64_t session_rule_breaches(const Session *session, size_t rule);
 

@@ -16,6 +16,7 @@
     SUITE(report)                                                                                  \
     SUITE(report_files)                                                                            \
     SUITE(requirement)                                                                             \
+    SUITE(requirement_set)                                                                         \
     SUITE(run)                                                                                     \
     SUITE(run_verdict)                                                                             \
     SUITE(scenario)                                                                                \

@@ -66,7 +66,7 @@ static void folder_is_refused(const char *folder, const char *what)
     g_autoptr(GPtrArray) scenarios = no_scenarios();
     g_autoptr(GError) error = NULL;
 
-    CU_ASSERT_FALSE(catalogue_add_folder(scenarios, folder, &error));
+    CU_ASSERT_FALSE(catalogue_add_folder(scenarios, folder, NULL, &error));
     CU_ASSERT_PTR_NOT_NULL_FATAL(error);
     if (strstr(error->message, what) == NULL)
         g_printerr("\nexpected %s in %s\n", what, error->message);
@@ -108,7 +108,7 @@ static void a_folders_cases_are_added_in_order(void)
     put(folder, ".hidden.case", "no case");
     put(folder, ".git/x.case", "no case");
     put(folder, "requirements.tsv", "no case");
-    CU_ASSERT_TRUE(catalogue_add_folder(scenarios, folder, &error));
+    CU_ASSERT_TRUE(catalogue_add_folder(scenarios, folder, NULL, &error));
     CU_ASSERT_EQUAL_FATAL(scenarios->len, 3);
     CU_ASSERT_STRING_EQUAL(path_at(scenarios, 0), "a/b");
     CU_ASSERT_STRING_EQUAL(path_at(scenarios, 1), "a/z/deep");
@@ -116,7 +116,7 @@ static void a_folders_cases_are_added_in_order(void)
     g_autofree char *file = g_build_filename(folder, "a/b.case", NULL);
     CU_ASSERT_STRING_EQUAL(((Scenario *)g_ptr_array_index(scenarios, 0))->file, file);
 
-    CU_ASSERT_FALSE(catalogue_add_folder(scenarios, folder, &error)); /* all there already */
+    CU_ASSERT_FALSE(catalogue_add_folder(scenarios, folder, NULL, &error)); /* all there already */
     CU_ASSERT_PTR_NOT_NULL_FATAL(error);
     CU_ASSERT_PTR_NOT_NULL(strstr(error->message, "there is a case called a/b already"));
     CU_ASSERT_EQUAL(scenarios->len, 3);
