@@ -57,7 +57,7 @@ GENERATED_WARNINGS := -Wno-conversion -Wno-sign-conversion -Wno-shadow -Wno-sign
 once = $(eval $(1) := $$(shell $(2)))$($(1))
 LIBRARIES := glib-2.0 gnutls jansson
 LIBRARY_CFLAGS = $(call once,LIBRARY_CFLAGS,pkg-config --cflags $(LIBRARIES) | sed 's/-I/-isystem /g')
-LIBRARY_LIBS = $(call once,LIBRARY_LIBS,pkg-config --libs $(LIBRARIES))
+LIBRARY_LIBS = $(call once,LIBRARY_LIBS,pkg-config --libs $(LIBRARIES); echo -lm)
 CUNIT_CFLAGS = $(call once,CUNIT_CFLAGS,pkg-config --cflags cunit | sed 's/-I/-isystem /g')
 CUNIT_LIBS = $(call once,CUNIT_LIBS,pkg-config --libs cunit)
 

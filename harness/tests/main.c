@@ -25,6 +25,7 @@
     SUITE(session)                                                                                 \
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
+    SUITE(soak_growth)                                                                             \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
     SUITE(wire)
