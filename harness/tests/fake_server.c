@@ -134,10 +134,10 @@ static bool hear_message(FakeConnection *connection, const char *text, const GBy
     return same;
 }
 
-static bool dribble(FakeConnection *connection, const GByteArray *message)
+static bool dribble(FakeConnection *connection, const GByteArray *message, guint piece)
 {
-    for (guint i = 0; i < message->len; i++) {
-        if (!fake_say(connection, message->data + i, 1))
+    for (guint i = 0; i < message->len; i += piece) {
+        if (!fake_say(connection, message->data + i, MIN(piece, message->len - i)))
             return false;
         (void)await(connection, POLLRDHUP, DRIBBLE_MS);
     }
@@ -185,7 +185,9 @@ static bool play_message(FakeConnection *connection, const char *text, const cha
     if (g_str_equal(how, "endless"))
         return endless(connection, line->bytes);
     if (g_str_equal(how, "dribble"))
-        return dribble(connection, line->bytes);
+        return dribble(connection, line->bytes, 1);
+    if (g_str_equal(how, "crawl"))
+        return dribble(connection, line->bytes, 1024);
     return fake_say(connection, line->bytes->data, line->bytes->len);
 }
 
@@ -197,7 +199,7 @@ static bool play_step(FakeConnection *connection, const char *text)
 
     if (g_str_equal(verb, "S") || g_str_equal(verb, "C"))
         return play_message(connection, text, "");
-    if (g_str_equal(verb, "dribble") || g_str_equal(verb, "endless"))
+    if (g_str_equal(verb, "dribble") || g_str_equal(verb, "crawl") || g_str_equal(verb, "endless"))
         return play_message(connection, rest, verb);
     if (g_str_equal(verb, "take"))
         return fake_hear(connection, (size_t)g_ascii_strtoull(rest, NULL, 0));

@@ -5,6 +5,7 @@
  *   S …              sends a message, written as talk.h has it
  *   C …              receives a message; anything else than these bytes is complained of
  *   dribble S …      sends a message, a byte at a time
+ *   crawl S …        sends a message as a slow link would, 1 KiB at a time, up to 50 KiB a second
  *   endless S …      sends a message again and again, until the client has gone
  *   take N           receives N bytes, whatever they are
  *   option, request  receives a whole option, a whole request with its payload

@@ -6,6 +6,7 @@
 #define SUITES(SUITE)                                                                              \
     SUITE(catalogue)                                                                               \
     SUITE(play)                                                                                    \
+    SUITE(play_bounds)                                                                             \
     SUITE(play_compile)                                                                            \
     SUITE(play_fair)                                                                               \
     SUITE(play_hostile)                                                                            \
