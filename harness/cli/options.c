@@ -70,7 +70,9 @@ static bool check_numbers(const CliOptions *options, GError **error)
                            "--segment: %d is no number of bytes; 1 sends each byte by itself",
                            options->segment);
     if (options->jobs < 0 || options->jobs > MOST_JOBS)
-        return cli_mistake(error, "--jobs: %d is not from 1 to %d", options->jobs, MOST_JOBS);
+        return cli_mistake(error,
+                           "--jobs: %d is not from 1 to %d (or 0, for as many as is sensible)",
+                           options->jobs, MOST_JOBS);
     if (!(options->timeout >= 0.001 && options->timeout <= LONGEST_TIMEOUT))
         return cli_mistake(error, "--timeout: %g seconds are not from 0.001 to %g",
                            options->timeout, LONGEST_TIMEOUT);
@@ -147,14 +149,15 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
         {"strict", 0, 0, G_OPTION_ARG_NONE, &options->strict, "A broken SHOULD is a failure", NULL},
         {"only", 0, 0, texts, &options->only, "Play these cases only", "GLOB"},
         {"skip", 0, 0, texts, &options->skip, "Leave these cases out", "GLOB"},
-        {"cases", 0, 0, texts, &options->cases, "Add the cases and requirements of a folder", "DIR"},
+        {"cases", 0, 0, texts, &options->cases, "Add the cases and requirements of a folder",
+         "DIR"},
         {"segment", 0, 0, G_OPTION_ARG_INT, &options->segment,
          "Send in pieces of so many bytes (whole messages)", "N"},
         {"enter", 0, 0, text, &options->enter_word,
          "Enter transmission by `go' or `export-name' (go)", "HOW"},
         {"replies", 0, 0, text, &options->replies_word, "Kind of replies: `simple'", "KIND"},
         {"jobs", 0, 0, G_OPTION_ARG_INT, &options->jobs,
-         "Cases played at once (as many as the target bears)", "N"},
+         "Cases played at once (as many as the target bears, by up to 8 connections)", "N"},
         {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &options->timeout, "How long an answer may take (5)",
          "SECONDS"},
         {"junit", 0, 0, text, &options->junit, "Write a JUnit XML report", "FILE"},
