@@ -29,6 +29,7 @@
     SUITE(soak_growth)                                                                             \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
+    SUITE(watch)                                                                                   \
     SUITE(wire)
 
 #define DECLARE(name) void name##_tests(void);

@@ -124,7 +124,7 @@ static FakeReaction note(void *data, const FakeRequest *request)
     return reaction;
 }
 
-Watch *watch_new(const char *const *scripts, uint64_t size, uint16_t flags)
+Watch *ran_watch_new(const char *const *scripts, uint64_t size, uint16_t flags)
 {
     Watch *watch = g_new0(Watch, 1);
     FakeConfig config = {.scripts = scripts,
@@ -141,7 +141,7 @@ Watch *watch_new(const char *const *scripts, uint64_t size, uint16_t flags)
     return watch;
 }
 
-void watch_free(Watch *watch)
+void ran_watch_free(Watch *watch)
 {
     if (watch == NULL)
         return;

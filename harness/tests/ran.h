@@ -35,9 +35,9 @@ typedef struct {
 } Watch;
 
 /* SIZE and FLAGS are of all exports. */
-Watch *watch_new(const char *const *scripts, uint64_t size, uint16_t flags);
-void watch_free(Watch *watch);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, watch_free)
+Watch *ran_watch_new(const char *const *scripts, uint64_t size, uint16_t flags);
+void ran_watch_free(Watch *watch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, ran_watch_free)
 
 /* Requests that came for an export called NAME. */
 unsigned watch_count(const Watch *watch, const char *name);

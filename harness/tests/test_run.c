@@ -75,7 +75,7 @@ static void count_pairs(const Watch *watch, unsigned *together, unsigned *overla
 static void cases_beside_one_another_write_to_regions_of_their_own(void)
 {
     g_autoptr(Watch) watch =
-        watch_new(SERVE, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
+        ran_watch_new(SERVE, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_repeat(WRITER("meets"), 8);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
     unsigned together, overlapping;
@@ -91,7 +91,7 @@ static void cases_beside_one_another_write_to_regions_of_their_own(void)
 
 static void without_multi_conn_one_case_writes_at_a_time(void)
 {
-    g_autoptr(Watch) watch = watch_new(SERVE, 64 * MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, 64 * MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_repeat(WRITER("lingers"), 8);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
     unsigned together, overlapping;
@@ -113,7 +113,7 @@ static void who_uses_the_tail_or_everything_is_alone(void)
         WRITER("c"), "uses process\nopen export=\"alone\"\n: flush\n: flush\n",
         WRITER("d"), NULL};
     g_autoptr(Watch) watch =
-        watch_new(SERVE, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
+        ran_watch_new(SERVE, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
 
@@ -132,7 +132,7 @@ static void who_uses_the_tail_or_everything_is_alone(void)
 static void where_there_is_room_for_one_the_others_wait(void)
 {
     g_autoptr(Watch) watch =
-        watch_new(SERVE, 2 * 65536, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
+        ran_watch_new(SERVE, 2 * 65536, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_repeat(WRITER("lingers"), 8);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
     unsigned together, overlapping;
@@ -153,7 +153,7 @@ static void who_serves_one_at_a_time_gets_one_at_a_time(void)
     static const char two[] = "open export=\"x\"\nopen as B export=\"x\"\n: flush\nB: flush\n";
     static const char one[] = "open export=\"lingers\"\n: flush\n: flush\n";
     static const char *const lines[] = {one, two, one, one, one, NULL};
-    g_autoptr(Watch) watch = watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
     unsigned together, overlapping;
@@ -184,7 +184,7 @@ static void what_is_doubtful_is_played_again_after_all_others(void)
     static const char *const names[] = {"once", "a", "silent", "leaves", "b", "fails", "alone"};
     static const unsigned counts[] = {2, 1, 2, 2, 1, 1, 1};
     static const char *const again[] = {"once", "silent", "leaves"};
-    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
 
@@ -204,7 +204,7 @@ static void what_is_doubtful_is_played_again_after_all_others(void)
 static void the_second_try_gets_more_time(void)
 {
     static const char *const lines[] = {FLUSH_OF("silent"), NULL};
-    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 
@@ -230,7 +230,7 @@ static void a_target_that_is_gone_is_not_asked_for_ever(void)
 {
     /* the probe's four connections, the first case, and nobody any more */
     static const char *const scripts[] = {"serve", "serve", "serve", "serve", "gone; serve", NULL};
-    g_autoptr(Watch) watch = watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_repeat(FLUSH_OF("a"), 60);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 

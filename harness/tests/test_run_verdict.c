@@ -26,7 +26,7 @@ static void entries_stand_in_the_order_of_the_cases(void)
         FLUSH_OF("fails", ""),
         GOOD,
         NULL};
-    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 3);
     g_autoptr(RunSummary) summary = ran(&options);
@@ -62,7 +62,7 @@ static void a_skip_has_its_reason(void)
         "needs --allow-writes",
         "the server does not greet in the old style",
     };
-    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 
@@ -82,7 +82,7 @@ static void a_skip_has_its_reason(void)
 static void a_region_that_does_not_fit_is_a_skip(void)
 {
     static const char *const lines[] = {"uses region 1M\n" GOOD, "uses region 1M+1\n" GOOD, NULL};
-    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) both = cases_new(lines), one = cases_repeat(lines[0], 1);
     RunOptions both_options = ran_options(fake_server_address(watch->server), both, 1);
     RunOptions one_options = ran_options(fake_server_address(watch->server), one, 1);
@@ -136,7 +136,7 @@ static void what_every_case_meets_on_the_way_is_reported_once_and_first(void)
 static void a_way_that_nobody_gets_through_blocks_all(void)
 {
     static const char *const closes[] = {HELLO "option; S close", NULL};
-    g_autoptr(Watch) watch = watch_new(closes, MIB, 0);
+    g_autoptr(Watch) watch = ran_watch_new(closes, MIB, 0);
     g_autoptr(Cases) cases = cases_repeat("open\n: flush @robust.answers\n", 4);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 
@@ -151,7 +151,7 @@ static void a_way_that_nobody_gets_through_blocks_all(void)
 static void a_refusal_blocks_without_a_breach(void)
 {
     static const char *const refuses[] = {HELLO "option;" ERROR("GO", "ERR_UNKNOWN"), NULL};
-    g_autoptr(Watch) watch = watch_new(refuses, MIB, 0);
+    g_autoptr(Watch) watch = ran_watch_new(refuses, MIB, 0);
     g_autoptr(Cases) cases = cases_repeat("open\n: flush @robust.answers\n", 2);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 
@@ -167,7 +167,7 @@ static void a_strict_run_fails_by_a_broken_should_and_not_by_a_hint(void)
 {
     static const char *const lines[] = {FLUSH_OF("fails", "@error.unknown-flag"),
                                         FLUSH_OF("fails", "@handshake.reply.error-text"), NULL};
-    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
     RunOptions strict = options;
@@ -280,7 +280,7 @@ static RunSummary *run_observed(const char *lines, Stopper *stopper, const volat
                                   .finished = on_finished,
                                   .end = on_end};
     const RunObserver *const observers[] = {&observer, NULL};
-    g_autoptr(Watch) watch = watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_repeat(lines, 5);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 

@@ -44,7 +44,7 @@ Watched *watch_spawn(const WatchSpawn *spawn, GError **error);
 /* Watches a process that runs already; it is never ended or signalled but by watch_signal(). */
 Watched *watch_pid(pid_t pid, GError **error);
 
-/* Ends what was started: SIGTERM, then SIGKILL to whatever is left of the tree; removes the folder. */
+/* Ends what was started: SIGTERM, then, a second later, SIGKILL to whatever is left of the tree; removes the folder. */
 void watch_free(Watched *watched);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watched, watch_free)
 
@@ -58,7 +58,7 @@ const TransportAddress *watch_address(const Watched *watched);
 /* As --target would have it: the socket's path, or 127.0.0.1:PORT; NULL as above. */
 const char *watch_target(const Watched *watched);
 /* The server's process: the one started, or, if that went into the background, the one that stayed. */
-pid_t watch_main_pid(const Watched *watched);
+pid_t watch_main_pid(Watched *watched);
 
 /* Sends signal NUMBER to the main process. */
 bool watch_signal(Watched *watched, int number, GError **error);
@@ -79,10 +79,14 @@ WatchState watch_state(Watched *watched, int *status);
 char *watch_describe(Watched *watched);
 
 /* Position in the server's output (stdout and stderr together), for watch_output(). */
-size_t watch_output_position(const Watched *watched);
+size_t watch_output_position(Watched *watched);
 /* What it printed since FROM, of that the last MOST bytes; the caller frees it. "" for a process that was
  * not started by us. Never more than a bounded amount is kept: the beginning and the end. */
-char *watch_output(const Watched *watched, size_t from, size_t most);
+char *watch_output(Watched *watched, size_t from, size_t most);
+
+/* What valgrind has written so far, all processes' logs one after another; the caller frees it. NULL where it
+ * does not run under valgrind. The leaks are there only after watch_stop(). */
+char *watch_valgrind_log(const Watched *watched);
 
 /* The report of a sanitizer (ASan, UBSan, LSan, TSan) or of valgrind (an error, a definite leak), or an
  * assertion's message, in TEXT: from its first line on, at most 40 lines. NULL if there is none. */
@@ -96,11 +100,13 @@ const char *watch_fd_kind_name(WatchFdKind kind);
 /* Sums over the tree. */
 typedef struct {
     unsigned fds[FD_KINDS];
-    uint64_t private_bytes; /* private clean, dirty and swapped pages */
+    uint64_t
+        private_bytes; /* pages that no file backs, swapped ones too; shared ones counted once */
     unsigned threads;
     unsigned processes; /* zombies not counted */
     unsigned zombies;
-    uint64_t cpu_ticks; /* user and system time so far: it stands still when nothing happens */
+    uint64_t
+        cpu_ns; /* processor time so far of those that live: it stands still when nothing happens */
     uint64_t listen_overflows; /* of the network namespace, since boot */
 } WatchSample;
 
