@@ -46,8 +46,7 @@ static void drop_older_replies(Connection *connection, const SessionMessage *fin
 {
     GList *next;
 
-    if (final == NULL || final->kind != WIRE_OPTION_REPLY ||
-        !(final->value[REPLY_TYPE] == NBD_REP_ACK || final->value[REPLY_TYPE] & NBD_REP_FLAG_ERROR))
+    if (final == NULL || !session_message_is_final(final))
         return;
     for (GList *at = connection->came.head; at != NULL; at = next) {
         SessionMessage *message = at->data;

@@ -65,18 +65,11 @@ static const char *actor_of(Side side)
     return side == SIDE_CLIENT ? "C" : "S";
 }
 
-static bool is_final_reply(const SessionMessage *message)
-{
-    uint64_t type = message->kind == WIRE_OPTION_REPLY ? message->value[REPLY_TYPE] : 0;
-
-    return type == NBD_REP_ACK || (type & NBD_REP_FLAG_ERROR) != 0;
-}
-
 /* A server may have more exports to list than we care to keep. The reply that ends them is the one that
  * lines wait for: it has room of its own. */
 static bool worth_keeping(Connection *connection, const SessionMessage *message)
 {
-    size_t share = is_final_reply(message) ? 2 : 1;
+    size_t share = session_message_is_final(message) ? 2 : 1;
     size_t bytes = message->answers ? 0 : message->data->len;
 
     if (message->from == SIDE_CLIENT || connection->came.length >= share * MAX_CAME ||

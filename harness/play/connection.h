@@ -20,6 +20,7 @@ typedef struct {
     bool shutting;    /* our side ends once all that is to be sent was sent … */
     bool shut;        /* … and has ended */
     bool ended;       /* we have closed ours */
+    bool parted;      /* behind the case's last line we have sent ABORT */
     bool send_failed; /* the peer takes no more; what it sent before may still be read */
     GQueue came;      /* of SessionMessage: from the peer, not yet expected by any line */
     size_t unasked_bytes; /* data of such messages that no request asked for, all told */

@@ -218,7 +218,7 @@ static bool type_holds(Player *player, const Statement *line, const SessionMessa
         } else if (expr->kind == EXPR_WORD && g_str_equal(expr->text, "error")) {
             found |= (type & NBD_REP_FLAG_ERROR) != 0;
         } else if (expr->kind == EXPR_WORD) {
-            found |= type == NBD_REP_ACK || (type & NBD_REP_FLAG_ERROR) != 0;
+            found |= session_message_is_final(message);
         } else if (player_number(player, expr, &wire_reply_types, &wanted)) {
             found |= type == wanted;
             if (wanted == NBD_REP_INFO) { /* an information type may follow */
@@ -244,13 +244,6 @@ static bool info_holds(Player *player, const Statement *line, const SessionMessa
            wire_get(message->data->data, 2) == type;
 }
 
-static bool is_final(const SessionMessage *message)
-{
-    uint64_t type = message->value[REPLY_TYPE];
-
-    return type == NBD_REP_ACK || (type & NBD_REP_FLAG_ERROR) != 0;
-}
-
 static Match match_reply(Player *player, Connection *connection, const Statement *line,
                          const SessionMessage *message)
 {
@@ -264,7 +257,7 @@ static Match match_reply(Player *player, Connection *connection, const Statement
         message->value[REPLY_OPTION] == option && type_holds(player, line, message, &at) &&
         info_holds(player, line, message, at) && args_hold(player, line, message))
         return MATCH_YES;
-    return is_final(message) ? MATCH_NO : MATCH_PASS_OVER;
+    return session_message_is_final(message) ? MATCH_NO : MATCH_PASS_OVER;
 }
 
 /* Is this the reply that the line is about: by its cookie, else by that of our latest request? */

@@ -226,31 +226,6 @@ void player_send(Player *player, Connection *connection, const void *bytes, size
     player_collect(player);
 }
 
-void player_leave(Connection *connection)
-{
-    SessionPhase phase = session_phase(connection->session);
-    uint64_t value[WIRE_MAX_FIELDS];
-    uint8_t bytes[28];
-
-    bool polite = !connection->ended && !connection->closed && !play_connection_owes(connection) &&
-                  session_pending(connection->session, SIDE_CLIENT) == 0 &&
-                  !session_desynchronised(connection->session, SIDE_CLIENT);
-    if (polite && phase == PHASE_TRANSMISSION) {
-        wire_defaults(WIRE_REQUEST, value);
-        value[REQUEST_TYPE] = NBD_CMD_DISC;
-        value[REQUEST_COOKIE] = connection->next_cookie;
-        wire_encode(WIRE_REQUEST, value, bytes);
-        play_connection_send(connection, bytes, 28, 0);
-    } else if (polite && phase == PHASE_HAGGLING &&
-               session_facts(connection->session)->style == STYLE_FIXED_NEWSTYLE) {
-        wire_defaults(WIRE_OPTION, value);
-        value[OPTION_OPTION] = NBD_OPT_ABORT;
-        wire_encode(WIRE_OPTION, value, bytes);
-        play_connection_send(connection, bytes, 16, 0);
-    }
-    play_connection_end(connection, END_CLOSE);
-}
-
 /* ---- Payloads --------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t x)
@@ -467,6 +442,7 @@ PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const
     Player *player = player_new(play_case, mode, target, region);
 
     play_lines(player, player->scenario->statements, false);
+    player_fence(player);
     play_then(player);
     play_settle(player->result, player->skipped, player->blocked, player->broken);
     PlayResult *result = player_finish(player);

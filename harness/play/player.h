@@ -159,6 +159,9 @@ const Statement *player_choose(Player *player, const Statement *block);
 void player_breach(Player *player, const Requirement *requirement, const Statement *line,
                    const char *message, const char *got, const SessionMessage *evidence);
 
+/* True if what was found so far makes the case fail. */
+bool player_failed(const Player *player);
+
 /* EVENT, which is no match, came where LINE, or a step called STEP, waited. */
 void player_unexpected(Player *player, Connection *connection, const Statement *line,
                        const Event *event);
@@ -183,8 +186,12 @@ bool player_enter(Player *player, Connection *connection, GBytes *export_name);
 /* The name that LINE gives by `export`, else the run's. The caller owns it. */
 GBytes *player_export(Player *player, const Statement *line);
 
-/* Leaves as a client should: DISC or ABORT, without waiting. */
+/* leave.c: leaves as a client should, by DISC or ABORT, without waiting. */
 void player_leave(Connection *connection);
+
+/* Behind the last line: what came behind the last reply is seen now, and judged by the session's rules,
+ * not only if it happened to come in time. */
+void player_fence(Player *player);
 
 /* Fills BYTES (LENGTH, at OFFSET of the export) with the case's pattern number WHICH. */
 void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes,

@@ -93,8 +93,7 @@ static Match match_block_size(Player *player, Connection *connection, gpointer d
         return MATCH_NO;
     if (message->inner == WIRE_INFO_BLOCK_SIZE)
         return MATCH_YES;
-    uint64_t type = message->value[REPLY_TYPE];
-    return type == NBD_REP_ACK || type & NBD_REP_FLAG_ERROR ? MATCH_NO : MATCH_PASS_OVER;
+    return session_message_is_final(message) ? MATCH_NO : MATCH_PASS_OVER;
 }
 
 /* A client that enters by EXPORT_NAME is told no sizes. Asked by INFO beforehand, on a connection of its

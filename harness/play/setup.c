@@ -19,8 +19,7 @@ static Match match_step(Player *player, Connection *connection, gpointer data,
         return MATCH_NO;
     if (kind != WIRE_OPTION_REPLY)
         return MATCH_YES;
-    uint64_t type = message->value[REPLY_TYPE];
-    return type == NBD_REP_ACK || type & NBD_REP_FLAG_ERROR ? MATCH_YES : MATCH_PASS_OVER;
+    return session_message_is_final(message) ? MATCH_YES : MATCH_PASS_OVER;
 }
 
 static SessionMessage *await_step(Player *player, Connection *connection, WireKind kind)

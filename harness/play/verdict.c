@@ -75,6 +75,16 @@ static void file(Player *player, Finding *finding)
         g_ptr_array_add(findings, finding);
 }
 
+bool player_failed(const Player *player)
+{
+    for (guint i = 0; i < player->result->findings->len; i++) {
+        const Finding *finding = player->result->findings->pdata[i];
+        if (is_failure(finding->requirement))
+            return true;
+    }
+    return false;
+}
+
 static char *line_text(const Statement *line)
 {
     char *text = scenario_print_statement(line);
@@ -112,7 +122,7 @@ void player_breach(Player *player, const Requirement *requirement, const Stateme
         finding->expected = expected_text(line);
     }
     if (evidence != NULL) {
-        finding->bytes = session_message_bytes(evidence, 256);
+        finding->bytes = session_message_bytes(evidence, SESSION_EVIDENCE);
         finding->size = wire_layout(evidence->kind)->size + evidence->data_length;
     }
     file(player, finding);

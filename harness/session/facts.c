@@ -259,14 +259,13 @@ static void advance_option_reply(Session *session, const SessionMessage *message
     if (type == NBD_REP_INFO)
         note_info(session, option, message);
     option->contexts += type == NBD_REP_META_CONTEXT;
-    bool error = (type & NBD_REP_FLAG_ERROR) != 0;
-    if (!error && type != NBD_REP_ACK)
+    if (!session_message_is_final(message))
         return;
     g_queue_pop_head(&session->options);
     if (session->sending == option)
         session->sending = NULL;
     next_option_phase(session);
-    if (error)
+    if (type != NBD_REP_ACK)
         refused(session, option);
     else
         accepted(session, option);

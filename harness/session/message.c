@@ -162,6 +162,14 @@ static void describe_reply(GString *out, const SessionMessage *message)
         g_string_append_printf(out, " length=%" G_GUINT64_FORMAT, message->data_length);
 }
 
+bool session_message_is_final(const SessionMessage *message)
+{
+    if (message->kind != WIRE_OPTION_REPLY)
+        return false;
+    uint64_t type = message->value[REPLY_TYPE];
+    return type == NBD_REP_ACK || (type & NBD_REP_FLAG_ERROR) != 0;
+}
+
 char *session_message_describe(const SessionMessage *message)
 {
     GString *out = g_string_new(wire_layout(message->kind)->name);

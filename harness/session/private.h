@@ -9,9 +9,6 @@
 #define SESSION_KEEP_OPTION_DATA (256u << 10)
 #define SESSION_KEEP_PAYLOAD (64u << 20)
 
-/* How much of a message a finding shows. */
-#define SESSION_EVIDENCE 256u
-
 /* So many answered requests are remembered, to tell a second answer from a stray one. */
 #define SESSION_REMEMBERED 64u
 

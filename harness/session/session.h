@@ -92,12 +92,18 @@ typedef struct {
 void session_message_free(SessionMessage *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SessionMessage, session_message_free)
 
+/* True for the reply that ends the answer to an option: ACK, or any error. */
+bool session_message_is_final(const SessionMessage *message);
+
 /* The message in the notation, without its actor: "reply GO INFO EXPORT size=65536
  * flags=HAS_FLAGS". The caller frees it. */
 char *session_message_describe(const SessionMessage *message);
 
 /* The bytes of the message on the wire, at most LIMIT of them. */
 GBytes *session_message_bytes(const SessionMessage *message, size_t limit);
+
+/* So much of an offending message is kept as evidence. */
+#define SESSION_EVIDENCE 256u
 
 /* ---- Findings -------------------------------------------------------------------------------- */
 

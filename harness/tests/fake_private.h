@@ -27,6 +27,7 @@ const uint8_t *fake_tail(const FakeConnection *connection, size_t size);
 void fake_hang_up(FakeConnection *connection);
 
 /* The step `serve`. Always false: then the conversation is over. */
+bool fake_part(FakeConnection *connection);
 bool fake_serve(FakeConnection *connection, const FakeConfig *config);
 
 #endif

@@ -123,3 +123,22 @@ bool fake_serve(FakeConnection *connection, const FakeConfig *config)
     fake_hang_up(connection);
     return false;
 }
+
+/* What a client asks in parting. False if that was the last word. */
+bool fake_part(FakeConnection *connection)
+{
+    uint64_t value[WIRE_MAX_FIELDS];
+
+    if (!fake_hear(connection, 4))
+        return false;
+    uint64_t magic = wire_get(fake_tail(connection, 4), 4);
+    if (magic == NBD_IHAVEOPT >> 32)
+        return fake_hear(connection, 12) && say_reply(connection, NBD_OPT_ABORT, NBD_REP_ACK, 0);
+    if (magic != NBD_REQUEST_MAGIC || !fake_hear(connection, 24))
+        return false;
+    wire_decode(WIRE_REQUEST, fake_tail(connection, 28), value);
+    FakeRequest request = {.command = value[REQUEST_TYPE],
+                           .cookie = value[REQUEST_COOKIE],
+                           .length = value[REQUEST_LENGTH]};
+    return request.command == NBD_CMD_READ && answer(connection, &request, NBD_SUCCESS);
+}

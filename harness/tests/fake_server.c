@@ -231,6 +231,8 @@ static gpointer converse(gpointer data)
         const char *step = g_strstrip(steps[i]);
         going = *step == '\0' || play_step(connection, step);
     }
+    while (connection->fd >= 0 && fake_part(connection)) {
+    }
     while (connection->fd >= 0 && fake_hear(connection, 1)) {
     }
     if (connection->fd >= 0)

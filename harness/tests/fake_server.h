@@ -16,7 +16,8 @@
  *   gone             listens no more
  *   S close, reset   ends the connection
  *
- * After the last step what still comes is read, until the client has gone. Nothing waits longer than a
+ * After the last step what still comes is read, until the client has gone; a READ and an ABORT, by which a
+ * client makes sure that nothing more comes, are answered. Nothing waits longer than a
  * generous deadline, and nothing depends on how long anything takes.
  */
 #ifndef NBDCONFORM_TESTS_FAKE_SERVER_H

@@ -29,7 +29,7 @@ typedef struct {
     FakeServer *server;
     GMutex mutex;
     GCond met;
-    GArray *log;      /* of FakeRequest, in the order in which they came; no DISC */
+    GArray *log;      /* of FakeRequest, in the order in which they came; no DISC, no fence */
     GHashTable *seen; /* "name/connection" of those that "once" has to know */
     unsigned waiting, meetings;
 } Watch;

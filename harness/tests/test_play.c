@@ -384,7 +384,7 @@ static void our_own_ends_reach_the_server(void)
 static void a_connection_is_left_as_a_client_should_leave(void)
 {
     g_autoptr(Played) haggling = played_new("negotiate\n", HELLO ABORT ACK("ABORT"));
-    g_autoptr(Played) entered = played_new("open\n", OPEN_DISK DISC("1"));
+    g_autoptr(Played) entered = played_new("open\n", OPEN_DISK READ("1") DATA("1") DISC("2"));
     g_autoptr(Played) midway = played_new("open\nC: request FLUSH cut=9\n", OPEN_DISK "take 9");
     static const uint8_t magic[] = {0x25, 0x60, 0x95, 0x13};
 

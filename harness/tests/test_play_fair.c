@@ -155,6 +155,48 @@ static void who_ends_its_stream_owes_nothing_more(void)
           HELLO "take 11; S close", "pass", "");
 }
 
+/* ---- Behind the last line ---------------------------------------------------------------------- */
+
+/* They come late: only who asks once more will see them. */
+static void what_comes_behind_the_last_reply_is_judged(void)
+{
+    PLAYS("open\n: flush @robust.answers\n",
+          OPEN_DISK "request;" DONE("1") "request; S fill 4 0;" DATA("2"), "fail violation",
+          "transmission.reply.magic");
+    PLAYS("open\n: flush @robust.answers\n",
+          OPEN_DISK "request;" DONE("1") "request;" DONE("1") DATA("2"), "fail violation",
+          "transmission.reply.once");
+    PLAYS("negotiate\nC: option LIST\nS: reply LIST final @handshake.reply.every-option\n",
+          HELLO "option;" ERROR("LIST", "ERR_POLICY") "option; S fill 4 0;" ACK("ABORT"),
+          "fail violation", "handshake.reply.magic");
+    PLAYS("negotiate\nC: option LIST\nS: reply LIST final @handshake.reply.every-option\n",
+          HELLO "option;" ERROR("LIST", "ERR_POLICY") "option;" ERROR("LIST", "ERR_POLICY"),
+          "fail violation", "handshake.reply.option-echo");
+    /* without room for a read */
+    PLAYS("open\n: flush @robust.answers\n",
+          HELLO "option;" EXPORT("GO", "0", ALL_FLAGS)
+              ACK("GO") "request;" DONE("1") "request; S fill 4 0;" DONE("2"),
+          "fail violation", "transmission.reply.magic");
+    PLAYS("open\n: cache length=0 @robust.answers\n",
+          HELLO "option;" EXPORT("GO", "0", "HAS_FLAGS|SEND_CACHE")
+              ACK("GO") "request;" DONE("1") "request; S fill 16 0; S close",
+          "fail violation", "transmission.reply.unasked");
+}
+
+static void nobody_is_blamed_for_what_no_line_asks(void)
+{
+    PLAYS("open\n: flush @robust.answers\n", OPEN_DISK "request;" DONE("1") "hush", "pass", "");
+    PLAYS("open\n: flush @robust.answers\n", OPEN_DISK "request;" DONE("1") "request; S close",
+          "pass", "");
+    PLAYS("open\n: flush @robust.answers\n", OPEN_DISK "request;" DONE("1") "request; reset",
+          "pass", "");
+    PLAYS("open\n: flush @robust.answers\n",
+          OPEN_DISK "request;" DONE("1") "request;" FAILS("2", "EIO"), "pass", "");
+    PLAYS("negotiate\n", HELLO "hush", "pass", "");
+    PLAYS("negotiate\n", HELLO "option; S close", "pass", "");
+    PLAYS("negotiate\n", HELLO "option;" ERROR("ABORT", "ERR_UNSUP"), "pass", "");
+}
+
 /* ---- Set-up in the ways of the run ------------------------------------------------------------ */
 
 static void needs_are_weighed_on_the_live_session(void)
@@ -366,6 +408,8 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, nothing_is_due_while_we_owe_the_rest_of_a_message);
     CU_ADD_TEST(suite, an_answer_is_due_whatever_waits_for_it);
     CU_ADD_TEST(suite, who_ends_its_stream_owes_nothing_more);
+    CU_ADD_TEST(suite, what_comes_behind_the_last_reply_is_judged);
+    CU_ADD_TEST(suite, nobody_is_blamed_for_what_no_line_asks);
     CU_ADD_TEST(suite, needs_are_weighed_on_the_live_session);
     CU_ADD_TEST(suite, a_target_that_does_not_fit_is_known_beforehand);
     CU_ADD_TEST(suite, a_case_is_about_fixed_newstyle_unless_it_says_otherwise);
