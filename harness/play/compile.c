@@ -337,12 +337,6 @@ static bool check_outcome(Compiler *compiler, const Statement *line)
 
 /* ---- Lines ------------------------------------------------------------------------------------ */
 
-static bool safe_command(uint64_t command)
-{
-    return command == NBD_CMD_READ || command == NBD_CMD_DISC || command == NBD_CMD_FLUSH ||
-           command == NBD_CMD_CACHE || command == NBD_CMD_BLOCK_STATUS;
-}
-
 static bool line_writes(Compiler *compiler, const Verb *verb, const Statement *line)
 {
     uint64_t command;
@@ -357,7 +351,7 @@ static bool line_writes(Compiler *compiler, const Verb *verb, const Statement *l
         return false;
     return !value_integer_of(line_position(line, 0), &compiler->scope, &wire_commands,
                              compiler->scenario, &command, NULL) ||
-           !safe_command(command) || line_arg(line, "data") != NULL ||
+           session_command_writes(command) || line_arg(line, "data") != NULL ||
            line_arg(line, "magic") != NULL;
 }
 

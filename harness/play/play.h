@@ -64,6 +64,7 @@ typedef struct {
     GPtrArray *setup;    /* of Finding: seen on the way to the test, to be reported once a run */
     char *blocked_by;    /* id of the requirement whose step blocked, or NULL */
     bool doubtful;       /* could be the doing of something else: to be played again, alone */
+    bool unsettled;      /* writes may be under way still: what is in its region may change */
     char *transcript;    /* both sides, in the notation, with hex of what is not understood */
     unsigned duration_us;
 } PlayResult;

@@ -150,21 +150,6 @@ Connection *player_connect(Player *player, const char *name)
     return connection;
 }
 
-/* Whether a request of this type could change the export, or its meaning is not known. */
-static bool could_write(uint64_t command)
-{
-    switch (command) {
-    case NBD_CMD_READ:
-    case NBD_CMD_DISC:
-    case NBD_CMD_FLUSH:
-    case NBD_CMD_CACHE:
-    case NBD_CMD_BLOCK_STATUS:
-        return false;
-    default:
-        return true;
-    }
-}
-
 /* The bytes of a request up to its type, be its header compact or extended. */
 #define REQUEST_HEAD 8u
 
@@ -179,7 +164,7 @@ static bool holds_write(const Connection *connection, const uint8_t *bytes, size
     for (size_t at = 0; at + REQUEST_HEAD <= all->len; at++) {
         uint64_t magic = wire_get(all->data + at, 4);
         if ((magic == NBD_REQUEST_MAGIC || magic == NBD_EXTENDED_REQUEST_MAGIC) &&
-            could_write(wire_get(all->data + at + 6, 2)))
+            session_command_writes(wire_get(all->data + at + 6, 2)))
             return true;
     }
     return false;
@@ -435,6 +420,20 @@ PlayResult *player_finish(Player *player)
     return result;
 }
 
+/* True if the server may still be about to write: something was not answered, or nobody can tell. */
+static bool leaves_writes(const Player *player)
+{
+    for (guint i = 0; i < player->connections->len && player->play_case->writes; i++) {
+        const Connection *connection = player->connections->pdata[i];
+        const Session *session = connection->session;
+        if (session_facts(session)->writes_in_flight > 0 ||
+            session_pending(session, SIDE_CLIENT) > 0 ||
+            session_desynchronised(session, SIDE_CLIENT))
+            return true;
+    }
+    return false;
+}
+
 PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
                           uint64_t region)
 {
@@ -445,6 +444,7 @@ PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const
     player_fence(player);
     play_then(player);
     play_settle(player->result, player->skipped, player->blocked, player->broken);
+    player->result->unsettled = leaves_writes(player);
     PlayResult *result = player_finish(player);
     result->duration_us = (unsigned)(g_get_monotonic_time() - began_us);
     return result;

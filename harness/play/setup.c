@@ -115,9 +115,10 @@ static Match match_export_or_close(Player *player, Connection *connection, gpoin
                                    const SessionMessage *message, guint *index)
 {
     (void)player;
-    (void)connection;
     (void)data;
     *index = message == NULL;
+    if (message == NULL && session_lacks_zeroes(connection->session)) /* that is no refusal */
+        return MATCH_NO;
     return message == NULL || message->kind == WIRE_EXPORT ? MATCH_YES : MATCH_NO;
 }
 

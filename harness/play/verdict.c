@@ -170,11 +170,24 @@ static const Requirement *cited_like(const Player *player, const Statement *line
     return NULL;
 }
 
+#define ZEROES REQ("handshake.export-name.zeroes")
+
+/* The answer to EXPORT_NAME is there, but for the zeroes behind it. */
+static bool lacks_zeroes(const Connection *connection, const Event *event)
+{
+    return event->kind != EVENT_OTHER && session_lacks_zeroes(connection->session);
+}
+
 /* A line can be evidence for several things; which of them is broken depends on what came. */
-static const Requirement *blame(const Player *player, const Statement *line, const Event *event)
+static const Requirement *blame(const Player *player, const Connection *connection,
+                                const Statement *line, const Event *event)
 {
     const Requirement *requirement = NULL;
 
+    if (lacks_zeroes(connection, event))
+        requirement = cited_like(player, line, ZEROES, true);
+    if (requirement != NULL)
+        return requirement;
     if (event->kind == EVENT_CLOSED)
         requirement = cited_like(player, line, "termination.", true);
     if (event->kind == EVENT_SILENT)
@@ -192,6 +205,8 @@ static const Requirement *blame_setup(Player *player, Connection *connection, co
         line == NULL || line->verb == NULL ? NULL : play_verb(ACTOR_SERVER, line->verb);
 
     (void)player;
+    if (lacks_zeroes(connection, event))
+        return requirement_find(ZEROES);
     if (event->kind == EVENT_CLOSED && phase == PHASE_TRANSMISSION)
         return requirement_find(REQ("termination.server.hard-disconnect"));
     if (event->kind == EVENT_CLOSED && phase != PHASE_GREETING && phase != PHASE_EXPORT)
@@ -215,6 +230,8 @@ static char *what_came(const Player *player, const Connection *connection, const
 {
     if (event->message != NULL)
         return session_message_describe(event->message);
+    if (lacks_zeroes(connection, event))
+        return g_strdup("the export's size and flags, but not all of the 124 zeroes behind them");
     if (event->kind == EVENT_CLOSED)
         return g_strdup(connection->ended ? "nothing: the case itself had closed the connection"
                                           : "the server closed the connection");
@@ -288,7 +305,7 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
 {
     if (event->kind == EVENT_OVER || event->kind == EVENT_MATCH)
         return;
-    const Requirement *requirement = line == NULL ? NULL : blame(player, line, event);
+    const Requirement *requirement = line == NULL ? NULL : blame(player, connection, line, event);
     if (excused(player, connection, requirement, event)) {
         player->over = true;
         return;

@@ -87,15 +87,17 @@ static PlayResult *play_with_resources(Run *run, const PlayCase *play_case, cons
     bool one_writer = play_case->writes && !run->summary->target.concurrent_writes;
     /* Where the probe could not enter there are no regions; the case will be blocked before it writes. */
     bool lent = run_regions_fit(run->regions, play_case->region) && play_case->region > 0;
+    bool restless = false;
     uint64_t region = 0;
 
     if (one_writer)
         g_mutex_lock(&run->writer);
     if (lent)
-        region = run_regions_take(run->regions);
+        region = run_regions_take(run->regions, &restless);
     PlayResult *result = play_run_case(play_case, mode, &run->summary->target, region);
+    result->doubtful |= restless && result->verdict != VERDICT_PASS;
     if (lent)
-        run_regions_give(run->regions, region);
+        run_regions_give(run->regions, region, result->unsettled);
     if (one_writer)
         g_mutex_unlock(&run->writer);
     return result;

@@ -201,6 +201,14 @@ static bool is_option_reply(const SessionStream *stream)
            wire_get(peek(stream) + 8, 2) == 0;
 }
 
+bool session_lacks_zeroes(const Session *session)
+{
+    const SessionStream *stream = &session->stream[SIDE_SERVER];
+
+    return session->phase == PHASE_EXPORT && !stream->desynchronised &&
+           session_available(stream) >= wire_layout(WIRE_EXPORT)->size && !is_option_reply(stream);
+}
+
 static SessionMessage *decode_export(Session *session)
 {
     SessionStream *stream = &session->stream[SIDE_SERVER];

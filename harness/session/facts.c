@@ -282,6 +282,20 @@ static void advance_export(Session *session, const SessionMessage *message)
 
 /* ---- Transmission ---------------------------------------------------------------------------- */
 
+bool session_command_writes(uint64_t command)
+{
+    switch (command) {
+    case NBD_CMD_READ:
+    case NBD_CMD_DISC:
+    case NBD_CMD_FLUSH:
+    case NBD_CMD_CACHE:
+    case NBD_CMD_BLOCK_STATUS:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static bool like(const SessionRequest *a, const SessionRequest *b)
 {
     return a->command == b->command && a->flags == b->flags && a->length == b->length;
@@ -301,6 +315,7 @@ static void put_in_flight(Session *session, const SessionRequest *request)
     }
     g_queue_push_tail(&waiting->requests, g_memdup2(request, sizeof *request));
     session->reads += request->command == NBD_CMD_READ;
+    session->facts.writes_in_flight += session_command_writes(request->command);
     if (++session->facts.in_flight > SESSION_MAX_IN_FLIGHT)
         give_up(session);
 }
@@ -337,6 +352,7 @@ static void answered(Session *session, uint64_t cookie)
     session->answered[at].command = request->command;
     session->reads -= request->command == NBD_CMD_READ;
     session->facts.in_flight--;
+    session->facts.writes_in_flight -= session_command_writes(request->command);
     if (g_queue_is_empty(&waiting->requests))
         g_hash_table_remove(session->in_flight, &cookie);
 }

@@ -61,7 +61,8 @@ typedef struct {
     bool committed;        /* a GO that asked for them was acknowledged: we must abide by them */
     uint32_t minimum, preferred, maximum; /* advertised, else the defaults 1, 4096, 2^25 */
     unsigned options_sent, requests_sent;
-    unsigned in_flight; /* requests without a (final) reply */
+    unsigned in_flight;        /* requests without a (final) reply … */
+    unsigned writes_in_flight; /* … and those of them that could change the export */
 } SessionFacts;
 
 /* ---- Messages -------------------------------------------------------------------------------- */
@@ -152,6 +153,13 @@ size_t session_pending(const Session *session, Side from);
 /* True if FROM has begun a message and not ended it: it owes the rest. Bytes that only wait for a word of
  * the other side, which decides what they are, are none: that side owes the word. */
 bool session_cut(const Session *session, Side from);
+
+/* True while size and flags of the answer to EXPORT_NAME have come, and the zeroes that are due behind them
+ * have not. */
+bool session_lacks_zeroes(const Session *session);
+
+/* True for a command that could change the export, or whose meaning is not known. */
+bool session_command_writes(uint64_t command);
 
 /* All rules, for coverage: how many there are, how often each judged a message, and how
  * often it found a breach. */

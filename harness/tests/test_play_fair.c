@@ -155,6 +155,34 @@ static void who_ends_its_stream_owes_nothing_more(void)
           HELLO "take 11; S close", "pass", "");
 }
 
+#define PADDED_HELLO                                                                               \
+    "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags flags=FIXED_NEWSTYLE;"
+
+static void zeroes_that_are_missing_are_blamed(void)
+{
+    static const char lines[] =
+        "connect\nS: greeting\nC: client-flags FIXED_NEWSTYLE\nC: option EXPORT_NAME\n"
+        "S: export @handshake.export-name.reply @handshake.export-name.zeroes\n";
+    PlayMode mode = played_mode();
+
+    PLAYS_HASTILY(lines, PADDED_HELLO "option; S export size=65536 flags=HAS_FLAGS; hush",
+                  "fail no-answer", "handshake.export-name.zeroes");
+    PLAYS(lines, PADDED_HELLO "option; S export size=65536 flags=HAS_FLAGS + fill 100 0; S close",
+          "fail violation", "handshake.export-name.zeroes");
+    PLAYS(lines, PADDED_HELLO "option; S close", "fail violation", "handshake.export-name.reply");
+    mode.enter = ENTER_EXPORT_NAME;
+    g_autoptr(Played) closed = played_mode_new(
+        "open\n", PADDED_HELLO "option; S export size=65536 flags=HAS_FLAGS; S close", &mode);
+    PLAYED_IS(closed, "blocked", "", "handshake.export-name.zeroes");
+    mode.timeout_ms = HASTY_MS;
+    g_autoptr(Played) silent = played_mode_new(
+        "open\n", PADDED_HELLO "option; S export size=65536 flags=HAS_FLAGS; hush", &mode);
+    PLAYED_IS(silent, "blocked", "", "handshake.export-name.zeroes");
+    CU_ASSERT_STRING_EQUAL(
+        silent->result->reason,
+        "the export's size and flags, but not all of the 124 zeroes behind them");
+}
+
 /* ---- Behind the last line ---------------------------------------------------------------------- */
 
 /* They come late: only who asks once more will see them. */
@@ -408,6 +436,7 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, nothing_is_due_while_we_owe_the_rest_of_a_message);
     CU_ADD_TEST(suite, an_answer_is_due_whatever_waits_for_it);
     CU_ADD_TEST(suite, who_ends_its_stream_owes_nothing_more);
+    CU_ADD_TEST(suite, zeroes_that_are_missing_are_blamed);
     CU_ADD_TEST(suite, what_comes_behind_the_last_reply_is_judged);
     CU_ADD_TEST(suite, nobody_is_blamed_for_what_no_line_asks);
     CU_ADD_TEST(suite, needs_are_weighed_on_the_live_session);

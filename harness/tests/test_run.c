@@ -246,6 +246,15 @@ static void a_target_that_is_gone_is_not_asked_for_ever(void)
 
 /* ---- Regions ---------------------------------------------------------------------------------- */
 
+static uint64_t take(RunRegions *regions)
+{
+    bool restless;
+    uint64_t region = run_regions_take(regions, &restless);
+
+    CU_ASSERT_FALSE(restless);
+    return region;
+}
+
 static void regions_are_aligned_and_apart(void)
 {
     static const struct {
@@ -274,7 +283,7 @@ static void regions_are_aligned_and_apart(void)
         CU_ASSERT_EQUAL(run_regions_fit(regions, rows[i].size), rows[i].count > 0);
         CU_ASSERT_FALSE(run_regions_fit(regions, rows[i].size + 1));
         for (unsigned j = 0; j < rows[i].count; j++)
-            CU_ASSERT_EQUAL(run_regions_take(regions), j * rows[i].step);
+            CU_ASSERT_EQUAL(take(regions), j * rows[i].step);
         run_regions_free(regions);
     }
 }
@@ -283,7 +292,7 @@ static gpointer take_one(gpointer data)
 {
     uint64_t *region = g_new(uint64_t, 1);
 
-    *region = run_regions_take(data);
+    *region = take(data);
     return region;
 }
 
@@ -292,13 +301,67 @@ static void who_comes_too_late_waits_for_a_region(void)
     SessionFacts facts = {.size = 2 * 65536, .preferred = 4096};
     RunRegions *regions = run_regions_new(&facts, 65536, 4);
 
-    CU_ASSERT_EQUAL(run_regions_take(regions), 0);
-    CU_ASSERT_EQUAL(run_regions_take(regions), 65536);
+    CU_ASSERT_EQUAL(take(regions), 0);
+    CU_ASSERT_EQUAL(take(regions), 65536);
     GThread *thread = g_thread_new("late", take_one, regions);
-    run_regions_give(regions, 65536);
+    run_regions_give(regions, 65536, false);
     g_autofree uint64_t *region = g_thread_join(thread);
     CU_ASSERT_EQUAL(*region, 65536);
     run_regions_free(regions);
+}
+
+static void where_something_may_still_be_written_nobody_else_writes(void)
+{
+    SessionFacts facts = {.size = 3 * 65536, .preferred = 4096};
+    RunRegions *regions = run_regions_new(&facts, 65536, 2);
+    bool restless;
+
+    CU_ASSERT_EQUAL(take(regions), 0);
+    run_regions_give(regions, 0, true);
+    CU_ASSERT_EQUAL(take(regions), 65536);
+    run_regions_give(regions, 65536, false);
+    CU_ASSERT_EQUAL(take(regions), 65536); /* two are enough to go round */
+    CU_ASSERT_EQUAL(take(regions), 2 * UINT64_C(65536));
+    run_regions_give(regions, 2 * UINT64_C(65536), true);
+    run_regions_give(regions, 65536, true);
+    /* there is no other: the one that had the longest rest */
+    CU_ASSERT_EQUAL(run_regions_take(regions, &restless), 0);
+    CU_ASSERT_TRUE(restless);
+    run_regions_free(regions);
+}
+
+#define DROPS(command, ignored)                                                                    \
+    "uses region 64k\nopen export=\"silent\"\nC: request " command                                 \
+    " offset=$region length=4096" ignored "\nC: close\n"
+
+/* The offsets of all writes, in their order. */
+static char *offsets(const Watch *watch)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < watch->log->len; i++) {
+        const FakeRequest *request = &g_array_index(watch->log, FakeRequest, i);
+        if (request->command != NBD_CMD_READ)
+            g_string_append_printf(text, "%s%" G_GUINT64_FORMAT, i > 0 ? " " : "",
+                                   request->offset / 65536);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void a_case_that_leaves_a_write_behind_keeps_its_region(void)
+{
+    static const char *const lines[] = {DROPS("WRITE", " data=zero"), DROPS("TRIM", ""),
+                                        WRITER("a"), WRITER("b"), NULL};
+    g_autoptr(Watch) watch = watch_new(SERVE, 4 * 131072, NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    RAN_IS(summary, "c0: pass, c1: pass, c2: pass, c3: pass");
+    g_autofree char *text = offsets(watch);
+    CU_ASSERT_STRING_EQUAL(text, "0 2 4 4 0 6 6 0"); /* a FLUSH has none */
 }
 
 void run_tests(void)
@@ -316,4 +379,6 @@ void run_tests(void)
     CU_ADD_TEST(suite, a_target_that_is_gone_is_not_asked_for_ever);
     CU_ADD_TEST(suite, regions_are_aligned_and_apart);
     CU_ADD_TEST(suite, who_comes_too_late_waits_for_a_region);
+    CU_ADD_TEST(suite, where_something_may_still_be_written_nobody_else_writes);
+    CU_ADD_TEST(suite, a_case_that_leaves_a_write_behind_keeps_its_region);
 }
