@@ -18,11 +18,19 @@ typedef enum {
     ENDING_CLOSE,  /* close() */
     ENDING_RESET,  /* RST, by SO_LINGER 0 */
     ENDING_HALF,   /* shutdown(SHUT_WR), then until the server has closed, or did not for a while */
-    ENDING_VANISH, /* not a packet: TCP_REPAIR, then close */
+    ENDING_VANISH, /* not a packet, by TCP_REPAIR; later a reset: see below */
     ENDING_COUNT
 } SoakEnding;
 
-/* "soft", "close", "reset", "half-close", "vanish" */
+/* "soft", "close", "reset", "half-close", "vanish"
+ *
+ * A client that has vanished for good cannot be told from one that has nothing to say: a server keeps that
+ * connection for as long as it likes, and is right. What can be judged is what it does when it learns. So a
+ * vanished connection is a ghost for a while, in which the server gets no answer to anything but a reset, as from
+ * a machine that has started anew; then the ghost is raised to reset it, with the right sequence
+ * number. No more than a few ghosts are about at once (none beside the next connection, where the
+ * server serves one client at a time), and none is when soak_cycle_run() returns: descriptors and memory may
+ * be measured then as with any other ending. */
 const char *soak_ending_name(SoakEnding ending);
 
 /* One phase: a row of phases.def. */
@@ -46,9 +54,10 @@ char *soak_point_name(const SoakPoint *point);
 typedef struct {
     const TransportAddress *address;
     const char *export_name;
-    SessionFacts
-        facts; /* of a session that was probed: style, size, block sizes, transmission flags */
+    /* of a session that was probed: style, handshake and transmission flags, size, block sizes */
+    SessionFacts facts;
     bool allow_writes;
+    unsigned at_once; /* connections that it serves at once, as far as tried; 0: take it for one */
     unsigned timeout_ms;      /* for each answer */
     const volatile int *stop; /* nonzero: give up; may be NULL */
 } SoakTarget;
@@ -59,6 +68,7 @@ const char *soak_point_unfit(const SoakPoint *point, const SoakTarget *target);
 
 /* A point, prepared for one target. */
 typedef struct SoakCycle SoakCycle;
+/* For a point that is fit; TARGET's address and stop have to outlive it. */
 SoakCycle *soak_cycle_new(const SoakPoint *point, const SoakTarget *target);
 void soak_cycle_free(SoakCycle *cycle);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoakCycle, soak_cycle_free)
@@ -66,14 +76,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoakCycle, soak_cycle_free)
 #define SOAK_ERROR soak_error_quark()
 GQuark soak_error_quark(void);
 typedef enum {
-    SOAK_ERROR_REFUSED, /* a connection was not accepted */
+    SOAK_ERROR_REFUSED, /* a connection was not accepted, or ended before it was greeted */
     SOAK_ERROR_ANSWER,  /* an answer did not come, or was none that can be read on */
     SOAK_ERROR_STOPPED,
-    SOAK_ERROR_USAGE,
+    SOAK_ERROR_USAGE, /* our own: descriptors or ports have run out */
 } SoakError;
 
 /* Connects and ends COUNT times, one after another, in the calling thread. *DONE (may be NULL): how many were
- * made. Nothing is allocated in a cycle. */
+ * made. Nothing is allocated in a cycle.
+ *
+ * A server is allowed to turn a connection away for a while, as one with a limit does until it has noticed that
+ * the last one is gone: only what it does for the timeout's length is an error. So is its hanging up where it
+ * has to answer, but not where that is its right, or not for soak to judge: after NBD_OPT_EXPORT_NAME beside
+ * NBD_OPT_GO, after an option that does not enter transmission, and after a request beyond the end. */
 bool soak_cycle_run(const SoakCycle *cycle, unsigned count, unsigned *done, GError **error);
 
 /* The cycle by which others are measured: connect, NBD_OPT_GO (or whatever enters), one read of a block if

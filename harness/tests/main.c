@@ -26,6 +26,7 @@
     SUITE(session)                                                                                 \
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
+    SUITE(soak_cycle)                                                                              \
     SUITE(soak_growth)                                                                             \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \

@@ -85,3 +85,17 @@ const char *transport_address_name(const TransportAddress *address)
 {
     return address->name;
 }
+
+size_t transport_address_count(const TransportAddress *address)
+{
+    return address->sockets->len;
+}
+
+const struct sockaddr *transport_address_get(const TransportAddress *address, size_t which,
+                                             unsigned *length)
+{
+    const TransportSocket *socket = &g_array_index(address->sockets, TransportSocket, which);
+
+    *length = socket->length;
+    return (const struct sockaddr *)&socket->address;
+}

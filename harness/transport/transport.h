@@ -35,6 +35,12 @@ bool transport_address_is_tcp(const TransportAddress *address);
 /* "localhost:10809", "[::1]:10809", "/run/nbd.sock". Owned by the address. */
 const char *transport_address_name(const TransportAddress *address);
 
+/* The addresses behind the name, at least one, for those who connect by themselves. */
+struct sockaddr;
+size_t transport_address_count(const TransportAddress *address);
+const struct sockaddr *transport_address_get(const TransportAddress *address, size_t which,
+                                             unsigned *length);
+
 typedef struct Transport Transport;
 
 /* Connects, waiting at most TIMEOUT_MS. TCP_NODELAY is set, as proto.md:74 asks of both sides. */

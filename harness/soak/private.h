@@ -1,0 +1,120 @@
+/* What the files of soak/ that make cycles share. */
+#ifndef NBDCONFORM_SOAK_PRIVATE_H
+#define NBDCONFORM_SOAK_PRIVATE_H
+
+#include "soak/point.h"
+
+/* What leads to a phase, one after another. */
+typedef enum {
+    STEP_NONE,
+    /* the greeting: until it can be read; read */
+    STEP_GREETED,
+    STEP_GREETING,
+    /* said: the handshake. STEP_OPTION is the option that enters transmission. */
+    STEP_FLAGS_CUT,
+    STEP_FLAGS,
+    STEP_OPTION_HEADER_CUT,
+    STEP_OPTION_DATA_CUT,
+    STEP_OPTION,
+    STEP_NAME,
+    STEP_LIST,
+    STEP_UNKNOWN_OPTION,
+    STEP_INFO,
+    STEP_STRANGE_GO,
+    STEP_STRANGE_NAME,
+    STEP_ABORT,
+    /* heard: the handshake */
+    STEP_REPLIES,
+    STEP_EXPORT,
+    /* STEP_OPTION and its answer */
+    STEP_ENTER,
+    /* said: requests */
+    STEP_REQUEST_CUT,
+    STEP_WRITE_CUT,
+    STEP_READ,
+    STEP_READS,
+    STEP_LONG_READ,
+    STEP_READ_BEYOND,
+    STEP_WRITE,
+    STEP_WRITES,
+    STEP_FLUSH,
+    STEP_TRIM,
+    STEP_WRITE_ZEROES,
+    STEP_CACHE,
+    STEP_DISC,
+    /* heard: replies */
+    STEP_REPLY,
+    STEP_PART_OF_REPLY,
+} SoakStep;
+
+#define SOAK_MAX_STEPS 6
+
+/* Sets of SessionStyle. */
+#define NO_STYLE 0u
+#define OLD_STYLE (1u << STYLE_OLDSTYLE)
+#define FIXED_STYLE (1u << STYLE_FIXED_NEWSTYLE)
+#define NEW_STYLES (FIXED_STYLE | 1u << STYLE_NEWSTYLE)
+#define ANY_STYLE (OLD_STYLE | NEW_STYLES)
+
+/* The rest of a row of phases.def. */
+typedef struct {
+    unsigned styles, soft_styles;
+    uint16_t flag;
+    bool reads;
+    SoakStep steps[SOAK_MAX_STEPS]; /* ended by STEP_NONE */
+} SoakPhaseDetail;
+const SoakPhaseDetail *soak_phase_detail(const SoakPhase *phase);
+
+/* The phase called NAME, which exists. */
+const SoakPhase *soak_phase(const char *name);
+
+/* The longest request of at most WANTED bytes that the export bears; 0: none. */
+uint32_t soak_request_length(const SessionFacts *facts, uint32_t wanted);
+
+/* What is listened for once something was said. */
+typedef enum {
+    HEAR_NOTHING,
+    HEAR_SOMETHING, /* until there is something to read */
+    HEAR_GREETING,
+    HEAR_FINAL_REPLY, /* of an option, whatever it says */
+    HEAR_ENTRY,       /* the replies to NBD_OPT_GO, of which the last must be NBD_REP_ACK */
+    HEAR_EXPORT,      /* the answer to NBD_OPT_EXPORT_NAME */
+    HEAR_REPLY,       /* a simple reply with its data */
+    HEAR_PART         /* of one */
+} SoakHear;
+
+/* Bytes to say, then what to hear. */
+typedef struct {
+    size_t offset, size; /* in SoakCycle.bytes */
+    SoakHear hear;
+    bool or_end;      /* the server may as well hang up */
+    uint32_t payload; /* of the reply to hear */
+} SoakAction;
+
+#define SOAK_MAX_ACTIONS 6
+
+/* Of an ordinary read, and of a long one's reply that is read: little. */
+#define SOAK_PART 4096u
+
+/* Vanished connections held at once. */
+#define SOAK_MOST_GHOSTS 16u
+
+struct SoakCycle {
+    SoakPoint point;
+    const TransportAddress *address;
+    SessionStyle style;
+    bool no_zeroes;
+    unsigned timeout_ms;
+    const volatile int *stop;
+    unsigned ghosts; /* that may be held at once */
+    bool narrow;     /* with a small receive buffer, so that the server is left with its reply */
+    bool hasty;      /* nothing of the server's is waited for */
+
+    GByteArray *bytes;
+    SoakAction actions[SOAK_MAX_ACTIONS];
+    unsigned count;
+    SoakAction by_name;     /* NBD_OPT_EXPORT_NAME, for a server that does not know NBD_OPT_GO */
+    SoakAction abort, disc; /* the soft ways to end */
+};
+
+#endif

@@ -1,0 +1,222 @@
+/* Streams of cycles: connecting, and moving bytes before a deadline. */
+#include "soak/stream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How long the kernel waits before we look at the clock and at `stop`. */
+#define SLICE_MS 100
+
+/* What stands in the way of going on waiting, or STREAM_FINE. */
+static StreamStatus look_up(const Stream *stream)
+{
+    if (stream_stopped(stream))
+        return STREAM_STOPPED;
+    return g_get_monotonic_time() >= stream->deadline_us ? STREAM_LATE : STREAM_FINE;
+}
+
+static bool try_again(int number)
+{
+    return number == EAGAIN || number == EINTR;
+}
+
+/* ---- Connecting ------------------------------------------------------------------------------- */
+
+static StreamStatus classify(Stream *stream, int number)
+{
+    stream->number = number;
+    switch (number) {
+    case 0:
+        return STREAM_FINE;
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case ENOENT: /* a Unix socket that is gone */
+        return STREAM_ENDED;
+    case ETIMEDOUT:
+        return STREAM_LATE;
+    default:
+        return STREAM_FAILED;
+    }
+}
+
+static StreamStatus finish_connect(Stream *stream)
+{
+    struct pollfd wait = {.fd = stream->fd, .events = POLLOUT};
+    StreamStatus status = STREAM_FINE;
+    int number = 0;
+    socklen_t size = sizeof number;
+
+    while (poll(&wait, 1, SLICE_MS) <= 0)
+        if ((status = look_up(stream)) != STREAM_FINE)
+            return status;
+    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &number, &size) < 0)
+        number = errno;
+    return classify(stream, number);
+}
+
+/* A TCP connect that takes longer than a slice goes on by itself. A Unix socket whose queue is full, and TCP
+ * where all ports wait for their last connection to be forgotten, have to be asked again. */
+static StreamStatus connect_to(Stream *stream, const struct sockaddr *at, socklen_t length)
+{
+    StreamStatus status = STREAM_FINE;
+
+    while (connect(stream->fd, at, length) < 0) {
+        if (errno == EINPROGRESS || (errno == EINTR && at->sa_family != AF_UNIX))
+            return finish_connect(stream);
+        if (errno != EADDRNOTAVAIL && !try_again(errno))
+            return classify(stream, errno);
+        if (errno == EADDRNOTAVAIL) {
+            stream->number = errno;
+            g_usleep(10 * 1000);
+        }
+        if ((status = look_up(stream)) != STREAM_FINE)
+            return status == STREAM_LATE && stream->number == EADDRNOTAVAIL ? STREAM_FAILED
+                                                                            : status;
+    }
+    return STREAM_FINE;
+}
+
+static StreamStatus open_one(Stream *stream, const struct sockaddr *at, socklen_t length,
+                             int receive_buffer)
+{
+    const struct timeval slice = {.tv_usec = SLICE_MS * 1000};
+    int on = 1;
+
+    stream->start = stream->end = 0;
+    stream->fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (stream->fd < 0)
+        return classify(stream, errno);
+    (void)setsockopt(stream->fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof slice);
+    (void)setsockopt(stream->fd, SOL_SOCKET, SO_SNDTIMEO, &slice, sizeof slice);
+    if (at->sa_family != AF_UNIX)
+        (void)setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (receive_buffer > 0)
+        (void)setsockopt(stream->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    StreamStatus status = connect_to(stream, at, length);
+    if (status != STREAM_FINE)
+        stream_close(stream);
+    return status;
+}
+
+StreamStatus stream_open(Stream *stream, const TransportAddress *address, int receive_buffer)
+{
+    StreamStatus status = STREAM_ENDED;
+    size_t count = transport_address_count(address);
+
+    stream_start_clock(stream);
+    for (size_t i = 0; i < count; i++) {
+        size_t which = (stream->which + i) % count;
+        socklen_t length;
+        const struct sockaddr *at = transport_address_get(address, which, &length);
+
+        status = open_one(stream, at, length, receive_buffer);
+        if (status == STREAM_FINE)
+            stream->which = which;
+        if (status == STREAM_FINE || status == STREAM_STOPPED)
+            break;
+    }
+    return status;
+}
+
+void stream_close(Stream *stream)
+{
+    if (stream->fd >= 0)
+        close(stream->fd);
+    stream->fd = -1;
+}
+
+/* ---- Moving bytes ----------------------------------------------------------------------------- */
+
+StreamStatus stream_say(Stream *stream, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t sent = send(stream->fd, bytes, size, MSG_NOSIGNAL);
+        if (sent < 0 && !try_again(errno))
+            return STREAM_ENDED;
+        if (sent > 0) {
+            bytes += sent;
+            size -= (size_t)sent;
+        }
+        StreamStatus status = size > 0 ? look_up(stream) : STREAM_FINE;
+        if (status != STREAM_FINE)
+            return status;
+    }
+    return STREAM_FINE;
+}
+
+/* Receives once, or looks up, into SIZE bytes at TO. */
+static StreamStatus receive(Stream *stream, uint8_t *to, size_t size, size_t *got)
+{
+    StreamStatus status = look_up(stream);
+    ssize_t came = status == STREAM_FINE ? recv(stream->fd, to, size, 0) : -1;
+
+    *got = came > 0 ? (size_t)came : 0;
+    if (status != STREAM_FINE || came > 0)
+        return status;
+    return came < 0 && try_again(errno) ? STREAM_FINE : STREAM_ENDED;
+}
+
+StreamStatus stream_hear(Stream *stream, size_t size, const uint8_t **at)
+{
+    if (stream->start == stream->end)
+        stream->start = stream->end = 0;
+    if (stream->start + size > STREAM_BUFFER) {
+        stream->end -= stream->start;
+        memmove(stream->buffer, stream->buffer + stream->start, stream->end);
+        stream->start = 0;
+    }
+    while (stream->end - stream->start < size) {
+        size_t got;
+        StreamStatus status =
+            receive(stream, stream->buffer + stream->end, STREAM_BUFFER - stream->end, &got);
+        if (status != STREAM_FINE)
+            return status;
+        stream->end += got;
+    }
+    *at = stream->buffer + stream->start;
+    stream->start += size;
+    return STREAM_FINE;
+}
+
+StreamStatus stream_skip(Stream *stream, uint64_t size)
+{
+    size_t had = (size_t)MIN(size, stream->end - stream->start);
+
+    stream->start += had;
+    size -= had;
+    while (size > 0) {
+        size_t got;
+        StreamStatus status =
+            receive(stream, stream->buffer, (size_t)MIN(size, STREAM_BUFFER), &got);
+        if (status != STREAM_FINE)
+            return status;
+        size -= got;
+    }
+    return STREAM_FINE;
+}
+
+StreamStatus stream_wait(Stream *stream)
+{
+    struct pollfd wait = {.fd = stream->fd, .events = POLLIN};
+    StreamStatus status = STREAM_FINE;
+
+    while (stream->start == stream->end && poll(&wait, 1, SLICE_MS) <= 0)
+        if ((status = look_up(stream)) != STREAM_FINE)
+            return status;
+    return STREAM_FINE;
+}
+
+StreamStatus stream_drain(Stream *stream, unsigned timeout_ms)
+{
+    struct pollfd wait = {.fd = stream->fd, .events = POLLIN};
+
+    stream->deadline_us = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+    if (timeout_ms < SLICE_MS && poll(&wait, 1, (int)timeout_ms) <= 0)
+        return STREAM_LATE;
+    return stream_skip(stream, UINT64_MAX);
+}
