@@ -352,7 +352,8 @@ static void a_case_that_leaves_a_write_behind_keeps_its_region(void)
 {
     static const char *const lines[] = {DROPS("WRITE", " data=zero"), DROPS("TRIM", ""),
                                         WRITER("a"), WRITER("b"), NULL};
-    g_autoptr(Watch) watch = watch_new(SERVE, 4 * 131072, NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch =
+        ran_watch_new(SERVE, 4 * 131072, NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 
