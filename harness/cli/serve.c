@@ -18,9 +18,9 @@
 
 typedef struct {
     char *socket, *bind, *size, *memory, *block_size, *default_export, *description;
-    char **exports, **quirks;
+    char **exports, **quirks, **leaks;
     int port, threads;
-    gboolean read_only, oldstyle, newstyle, list_quirks;
+    gboolean read_only, oldstyle, newstyle, list_quirks, list_leaks;
 } Options;
 
 static bool fail(GError **error, const char *what, const char *text)
@@ -172,6 +172,7 @@ static bool configure(const Options *options, GArray *exports, RefConfig *config
                                      : REF_FIXED_NEWSTYLE,
         .loops = options->threads > 0 ? (unsigned)options->threads : g_get_num_processors(),
         .quirks = (const char *const *)options->quirks,
+        .leaks = (const char *const *)options->leaks,
     };
     return options->memory == NULL ||
            parse_size(options->memory, UINT64_MAX, &config->memory, error);
@@ -188,6 +189,23 @@ static void print_quirks(void)
         printf("%s\n    %s\n    breaks %s%s%s%s\n", quirks[i].name, quirks[i].summary,
                quirks[i].requirement, g_str_equal(quirks[i].seen, "-") ? "" : "; seen: ",
                g_str_equal(quirks[i].seen, "-") ? "" : quirks[i].seen, "");
+}
+
+static void print_leaks(void)
+{
+    size_t count;
+    const RefLeakPhase *phases = ref_leak_phases(&count);
+
+    printf("KIND[,at=PHASE][,ending=ENDING][,every=N]\n\n"
+           "KIND, what is kept of a connection: fd, bytes=N, thread, child, zombie\n\n"
+           "ENDING, how it ends:\n"
+           "    soft     by NBD_OPT_ABORT or NBD_CMD_DISC\n"
+           "    eof      the client closes its side\n"
+           "    reset    reading or writing fails\n"
+           "    hangup   the server hangs up first\n\n"
+           "PHASE, where:\n");
+    for (size_t i = 0; i < count; i++)
+        printf("    %-21s  %s\n", phases[i].name, phases[i].about);
 }
 
 /* As many connections as the system lets us have. */
@@ -279,6 +297,11 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
         {"quirk", 'q', 0, G_OPTION_ARG_STRING_ARRAY, &options->quirks, "Deviate from the protocol",
          "NAME"},
         {"list-quirks", 0, 0, G_OPTION_ARG_NONE, &options->list_quirks, "List the quirks", NULL},
+        {"leak", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->leaks,
+         "Keep something of connections that end at a point",
+         "KIND[,at=PHASE][,ending=ENDING][,every=N]"},
+        {"list-leaks", 0, 0, G_OPTION_ARG_NONE, &options->list_leaks,
+         "List what can leak, and where", NULL},
         {0},
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- the reference NBD server");
@@ -300,6 +323,7 @@ static void clear_options(Options *options)
     g_free(options->description);
     g_strfreev(options->exports);
     g_strfreev(options->quirks);
+    g_strfreev(options->leaks);
 }
 
 int cli_serve(int argc, char **argv)
@@ -313,6 +337,8 @@ int cli_serve(int argc, char **argv)
         status = 2;
     } else if (options.list_quirks) {
         print_quirks();
+    } else if (options.list_leaks) {
+        print_leaks();
     } else {
         status = configure_and_serve(&options);
     }

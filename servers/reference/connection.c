@@ -272,6 +272,7 @@ void connection_new(Loop *loop, int fd)
     c->in_all.data = c->in_queue.data = c;
     c->step = handshake_start;
     c->quirks = quirk_memory_new(&loop->server->quirks);
+    c->leaks = leak_memory_new(&loop->server->leaks);
     g_queue_push_tail_link(&loop->all, &c->in_all);
     __atomic_add_fetch(&loop->count, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&loop->server->accepted, 1, __ATOMIC_RELAXED);
@@ -285,6 +286,7 @@ void connection_free(Connection *c)
 {
     Loop *loop = c->loop;
 
+    leak_see_end(c);
     g_queue_unlink(&loop->all, &c->in_all);
     if (c->queued)
         g_queue_unlink(&loop->queue, &c->in_queue);
@@ -296,5 +298,6 @@ void connection_free(Connection *c)
     disk_free(c->own_disk);
     close(c->fd);
     g_free(c->quirks);
+    g_free(c->leaks);
     g_free(c);
 }

@@ -81,6 +81,7 @@ struct Connection {
     Request request;
 
     QuirkMemory *quirks; /* NULL: none are active */
+    LeakMemory *leaks;   /* likewise */
     uint64_t hoard;      /* how a quirk would have it keep its writes, or UINT64_MAX */
     Disk *own_disk;      /* the layer that does; NULL: none */
 

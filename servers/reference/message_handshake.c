@@ -70,6 +70,7 @@ bool message_get_client_flags(Connection *c, uint32_t *flags)
 
     if (!message_get(c, WIRE_CLIENT_FLAGS, values))
         return false;
+    leak_see_message(c, LEAK_SEES_FLAGS, 0);
     *flags = (uint32_t)values[CLIENT_FLAGS_FLAGS];
     if (message_is_quirky(c)) {
         QuirkEvent event = QUIRK_EVENT([F_FLAGS] = *flags);
@@ -85,6 +86,7 @@ bool message_get_option_header(Connection *c, uint64_t values[WIRE_MAX_FIELDS])
 {
     if (!message_get(c, WIRE_OPTION, values))
         return false;
+    leak_see_message(c, LEAK_SEES_OPTION, values[OPTION_OPTION]);
     if (message_is_quirky(c)) {
         QuirkEvent event =
             QUIRK_EVENT([F_MAGIC] = values[OPTION_MAGIC], [F_OPTION] = values[OPTION_OPTION],
@@ -173,6 +175,7 @@ const Export *message_see_export(Connection *c, const Export *export, size_t nam
 
 void message_see_leave(Connection *c)
 {
+    leak_see_leave(c);
     if (!message_is_quirky(c))
         return;
     uint64_t phase = c->step == transmission_step ? 2 : 1;

@@ -36,6 +36,7 @@ bool message_get_request(Connection *c, Request *request, bool *right_magic)
 
     if (!message_get(c, WIRE_REQUEST, values))
         return false;
+    leak_see_message(c, LEAK_SEES_REQUEST, values[REQUEST_TYPE]);
     if (message_is_quirky(c))
         alter_request(c, values, &error);
     *right_magic = values[REQUEST_MAGIC] == NBD_REQUEST_MAGIC;

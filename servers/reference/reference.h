@@ -48,6 +48,7 @@ typedef struct {
     unsigned loops;            /* threads; 0: one */
     uint64_t memory;           /* bytes that all disks together may fill; 0: half the machine's */
     const char *const *quirks; /* names, ended by NULL; NULL: none */
+    const char *const *leaks;  /* "fd,at=between-options,ending=eof,every=8": see below; likewise */
 } RefConfig;
 
 typedef struct RefServer RefServer;
@@ -64,7 +65,8 @@ void ref_server_free(RefServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RefServer, ref_server_free)
 
 /* Serves in threads of its own, until ref_server_stop(), which drops all connections and joins. A
- * stopped server still listens, and may be started again. */
+ * stopped server still listens, and may be started again. Not with leaks: what they keep would be
+ * the caller's. */
 bool ref_server_start(RefServer *server, GError **error);
 void ref_server_stop(RefServer *server);
 
@@ -104,6 +106,16 @@ typedef struct {
 
 /* All of them, ordered by chapter. */
 const RefQuirk *ref_quirks(size_t *count);
+
+/* A leak is written KIND[,at=PHASE][,ending=ENDING][,every=N]. KIND is what is kept of a connection
+ * that ends there: "fd" (its socket), "bytes=N", "thread", "child" or "zombie"; PHASE where its client
+ * left, as far as a server can tell; ENDING how: "soft" (by NBD_OPT_ABORT or NBD_CMD_DISC), "eof",
+ * "reset", or "hangup" by the server itself; N: only of every Nth. What is left out may be any. */
+typedef struct {
+    const char *name;
+    const char *about; /* one line */
+} RefLeakPhase;
+const RefLeakPhase *ref_leak_phases(size_t *count);
 
 /* The quirk called NAME; NULL and an error that lists the names near it. */
 const RefQuirk *ref_quirk_find(const char *name, GError **error);

@@ -28,6 +28,7 @@ RefServer *ref_server_new(const RefConfig *config, GError **error)
     server->loop_count = CLAMP(config->loops, 1, MOST_LOOPS);
     server->loops = g_new0(Loop, server->loop_count);
     if (!quirk_set_init(&server->quirks, config->quirks, error) ||
+        !leak_set_init(&server->leaks, config->leaks, error) ||
         !exports_init(&server->exports, config, &server->budget, error))
         return NULL;
     for (unsigned i = 0; i < server->loop_count; i++)
@@ -62,6 +63,11 @@ static bool start_from(RefServer *server, unsigned first, GError **error)
 
 bool ref_server_start(RefServer *server, GError **error)
 {
+    if (server->leaks.leaks != NULL) {
+        g_set_error(error, REF_ERROR, REF_ERROR_CONFIG,
+                    "a server that leaks needs a process of its own");
+        return false;
+    }
     return server->running || start_from(server, 0, error);
 }
 
@@ -102,6 +108,7 @@ void ref_server_free(RefServer *server)
     g_free(server->host);
     exports_clear(&server->exports);
     quirk_set_clear(&server->quirks);
+    leak_set_clear(&server->leaks);
     g_free(server);
 }
 

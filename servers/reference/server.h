@@ -3,6 +3,7 @@
 #define NBDCONFORM_REFERENCE_SERVER_H
 
 #include "reference/export.h"
+#include "reference/leak.h"
 #include "reference/quirk.h"
 #include "reference/reference.h"
 
@@ -51,6 +52,7 @@ struct RefServer {
     DiskBudget budget;
     Exports exports;
     QuirkSet quirks;
+    LeakSet leaks;
     Loop *loops;
     unsigned loop_count;
     bool running;

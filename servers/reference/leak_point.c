@@ -1,0 +1,145 @@
+/* Leaks: at which point a connection ends, and whether that is one where something is kept. */
+#include "reference/connection.h"
+#include "reference/leak.h"
+#include "wire/wire.h"
+
+struct LeakMemory {
+    LeakSight last;    /* what came last */
+    bool company;      /* a request with others before or behind it in the same input */
+    bool more;         /* there was more input behind it */
+    LeakPhase phase;   /* where it ended; LEAK_ANYWHERE: it has not */
+    LeakEnding ending; /* and how */
+};
+
+LeakMemory *leak_memory_new(const LeakSet *set)
+{
+    return set->leaks != NULL ? g_new0(LeakMemory, 1) : NULL;
+}
+
+/* ---- Where ----------------------------------------------------------------------------------- */
+
+static LeakPhase in_handshake(const Connection *c, size_t waiting)
+{
+    switch (c->leaks->last) {
+    case LEAK_SEES_NOTHING:
+        return waiting > 0 ? LEAK_INSIDE_CLIENT_FLAGS : LEAK_AFTER_CONNECT;
+    case LEAK_SEES_FLAGS:
+        return waiting > 0 ? LEAK_INSIDE_OPTION_HEADER : LEAK_AFTER_CLIENT_FLAGS;
+    default:
+        break;
+    }
+    if (c->option.pending)
+        return LEAK_INSIDE_OPTION_DATA;
+    if (waiting > 0)
+        return LEAK_INSIDE_OPTION_HEADER;
+    return c->option.option == NBD_OPT_INFO ? LEAK_AFTER_INFO : LEAK_BETWEEN_OPTIONS;
+}
+
+static LeakPhase before_requests(const Connection *c)
+{
+    if (c->leaks->last == LEAK_SEES_NOTHING)
+        return LEAK_AFTER_CONNECT; /* oldstyle */
+    return c->option.option == NBD_OPT_EXPORT_NAME ? LEAK_AFTER_EXPORT_NAME : LEAK_AFTER_GO;
+}
+
+static LeakPhase after_request(const Connection *c)
+{
+    const Request *request = &c->request;
+
+    if (request->type == NBD_CMD_WRITE)
+        return request->active ? LEAK_INSIDE_WRITE_PAYLOAD : LEAK_WRITES_IN_FLIGHT;
+    if (request->type == NBD_CMD_FLUSH)
+        return LEAK_FLUSH_IN_FLIGHT;
+    if (request->active || c->leaks->company || c->out.end > c->out.start)
+        return LEAK_READS_IN_FLIGHT;
+    return request->error != NBD_SUCCESS ? LEAK_AFTER_ERROR : LEAK_AFTER_REPLY;
+}
+
+/* WAITING bytes are a part of a message to come: or whole ones, where replies could not be sent. */
+static LeakPhase where(const Connection *c, size_t waiting)
+{
+    if (c->step != transmission_step)
+        return in_handshake(c, waiting);
+    if (!c->request.active && waiting > 0 && waiting < wire_layout(WIRE_REQUEST)->size)
+        return LEAK_INSIDE_REQUEST_HEADER;
+    return c->leaks->last == LEAK_SEES_REQUEST ? after_request(c) : before_requests(c);
+}
+
+static void note_end(Connection *c, LeakEnding ending)
+{
+    if (c->leaks->phase != LEAK_ANYWHERE)
+        return;
+    c->leaks->phase = where(c, ending == LEAK_SOFT ? 0 : connection_available(c));
+    c->leaks->ending = ending;
+}
+
+/* ---- What is seen ---------------------------------------------------------------------------- */
+
+static bool is_goodbye(LeakSight what, uint64_t code)
+{
+    return what == LEAK_SEES_OPTION ? code == NBD_OPT_ABORT
+                                    : what == LEAK_SEES_REQUEST && code == NBD_CMD_DISC;
+}
+
+void leak_see_message(Connection *c, LeakSight what, uint64_t code)
+{
+    LeakMemory *memory = c->leaks;
+
+    if (memory == NULL)
+        return;
+    bool more = connection_available(c) > 0;
+    if (is_goodbye(what, code)) {
+        note_end(c, LEAK_SOFT);
+        return;
+    }
+    memory->company = what == LEAK_SEES_REQUEST && (more || memory->more);
+    memory->more = more && what == LEAK_SEES_REQUEST;
+    memory->last = what;
+}
+
+void leak_see_leave(Connection *c)
+{
+    if (c->leaks != NULL && c->fate == FATE_NONE)
+        note_end(c, c->at_end ? LEAK_EOF : LEAK_RESET);
+}
+
+/* ---- The end --------------------------------------------------------------------------------- */
+
+/* Ends that nobody noted: a reply that could not be sent, or a hang-up of our own. What else is
+ * freed, the server drops because it stops. */
+static bool note_late_end(Connection *c)
+{
+    if (c->fate == FATE_LOSE)
+        note_end(c, LEAK_RESET);
+    else if (c->fate == FATE_END)
+        note_end(c, LEAK_HANGUP);
+    return c->leaks->phase != LEAK_ANYWHERE;
+}
+
+static bool has_point(const Leak *leak, const Connection *c)
+{
+    const LeakMemory *memory = c->leaks;
+    bool soft = memory->ending == LEAK_SOFT;
+    bool in_transmission = c->step == transmission_step;
+
+    if (leak->ending != LEAK_ANYHOW && leak->ending != memory->ending)
+        return false;
+    if (leak->phase == LEAK_AFTER_ABORT)
+        return soft && !in_transmission;
+    if (leak->phase == LEAK_AFTER_DISC)
+        return soft && in_transmission;
+    return leak->phase == LEAK_ANYWHERE || leak->phase == memory->phase;
+}
+
+void leak_see_end(Connection *c)
+{
+    if (c->leaks == NULL || !note_late_end(c))
+        return;
+    GArray *leaks = c->loop->server->leaks.leaks;
+    for (guint i = 0; i < leaks->len; i++) {
+        Leak *leak = &g_array_index(leaks, Leak, i);
+        if (has_point(leak, c) &&
+            __atomic_add_fetch(&leak->ends, 1, __ATOMIC_RELAXED) % leak->every == 0)
+            leak_keep(leak, c->loop->epoll, c->fd);
+    }
+}
