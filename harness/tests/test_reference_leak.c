@@ -166,6 +166,30 @@ static void have_an_option_answered(int fd)
     CU_ASSERT_EQUAL(raw_reply_type(fd), NBD_REP_ERR_UNSUP);
 }
 
+static void list(int fd)
+{
+    send_flags(fd);
+    raw_say_option(fd, NBD_OPT_LIST, NULL, 0);
+    while (raw_reply_type(fd) == NBD_REP_SERVER)
+        continue;
+}
+
+static void go_nowhere(int fd)
+{
+    static const int none[] = {-1};
+
+    send_flags(fd);
+    raw_say_info(fd, NBD_OPT_GO, "nowhere", none);
+    CU_ASSERT_EQUAL(raw_reply_type(fd), NBD_REP_ERR_UNKNOWN);
+}
+
+static void take_no_export(int fd)
+{
+    send_flags(fd);
+    raw_say_option(fd, NBD_OPT_EXPORT_NAME, "nowhere", 7);
+    CU_ASSERT(raw_ends(fd));
+}
+
 static void be_informed(int fd)
 {
     static const int none[] = {-1};
@@ -234,6 +258,24 @@ static void flush(int fd)
     CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_FLUSH, 0, 0, 0, NULL), 0);
 }
 
+static void trim(int fd)
+{
+    go(fd);
+    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_TRIM, 0, 0, 512, NULL), 0);
+}
+
+static void write_zeroes(int fd)
+{
+    go(fd);
+    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_WRITE_ZEROES, 0, 0, 512, NULL), 0);
+}
+
+static void cache(int fd)
+{
+    go(fd);
+    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_CACHE, 0, 0, 512, NULL), 0);
+}
+
 static void read_some(int fd)
 {
     uint8_t data[512];
@@ -273,8 +315,11 @@ static const struct {
     {"after-client-flags", send_flags, 0},
     {"inside-option-header", send_half_an_option, 0},
     {"inside-option-data", send_half_its_data, 0},
-    {"between-options", have_an_option_answered, 1},
+    {"between-options", list, 0},
+    {"after-unknown-option", have_an_option_answered, 1},
     {"after-info", be_informed, 0},
+    {"after-failed-go", go_nowhere, 0},
+    {"after-failed-export-name", take_no_export, 0},
     {"after-go", go, 0},
     {"after-export-name", take_export, 0},
     {"inside-request-header", send_half_a_request, 0},
@@ -282,6 +327,9 @@ static const struct {
     {"reads-in-flight", have_reads_in_flight, 0},
     {"writes-in-flight", write_some, 0},
     {"flush-in-flight", flush, 0},
+    {"trim-in-flight", trim, 0},
+    {"write-zeroes-in-flight", write_zeroes, 0},
+    {"cache-in-flight", cache, 0},
     {"after-error", read_beyond_the_end, 0},
     {"after-reply", read_some, 1},
     {"after-abort", abort_haggling, 0},

@@ -26,8 +26,11 @@ static const RefLeakPhase phases[LEAK_PHASES] = {
     {"after-client-flags", "they have come, and no option"},
     {"inside-option-header", "a part of an option's header has come"},
     {"inside-option-data", "the header has come, and not all of the data"},
-    {"between-options", "an option has been answered"},
-    {"after-info", "the last option to be answered was NBD_OPT_INFO"},
+    {"between-options", "NBD_OPT_LIST has been answered"},
+    {"after-unknown-option", "an option that is not known here has been answered"},
+    {"after-info", "NBD_OPT_INFO has been answered, by an error or not"},
+    {"after-failed-go", "NBD_OPT_GO has been answered by an error"},
+    {"after-failed-export-name", "NBD_OPT_EXPORT_NAME could not be granted"},
     {"after-go", "NBD_OPT_GO has led into transmission, and no request has come"},
     {"after-export-name", "NBD_OPT_EXPORT_NAME has led there"},
     {"inside-request-header", "a part of a request's header has come"},
@@ -35,8 +38,11 @@ static const RefLeakPhase phases[LEAK_PHASES] = {
     {"reads-in-flight", "several reads came together, or not all replies could be sent"},
     {"writes-in-flight", "the last request was a write"},
     {"flush-in-flight", "the last request was a flush"},
+    {"trim-in-flight", "the last request was NBD_CMD_TRIM"},
+    {"write-zeroes-in-flight", "the last request was NBD_CMD_WRITE_ZEROES"},
+    {"cache-in-flight", "the last request was NBD_CMD_CACHE"},
     {"after-error", "the last request was a read that failed"},
-    {"after-reply", "the last request was another one, by itself"},
+    {"after-reply", "the last request was a read by itself, or unknown"},
     {"after-abort", "NBD_OPT_ABORT has come, wherever that was"},
     {"after-disc", "NBD_CMD_DISC has come, wherever that was"},
 };
@@ -45,10 +51,9 @@ static const RefLeakPhase phases[LEAK_PHASES] = {
 static const struct {
     const char *name, *same;
 } aliases[] = {
-    {"after-greeting", "after-connect"},
-    {"option-unanswered", "after-go"},
-    {"read-unread", "reads-in-flight"},
-    {"idle", "after-reply"},
+    {"greeting-unread", "after-connect"}, {"after-greeting", "after-connect"},
+    {"option-unanswered", "after-go"},    {"read-unread", "reads-in-flight"},
+    {"after-write", "writes-in-flight"},
 };
 
 const RefLeakPhase *ref_leak_phases(size_t *count)

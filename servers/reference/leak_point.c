@@ -18,6 +18,22 @@ LeakMemory *leak_memory_new(const LeakSet *set)
 
 /* ---- Where ----------------------------------------------------------------------------------- */
 
+static LeakPhase after_option(uint32_t option)
+{
+    switch (option) {
+    case NBD_OPT_LIST:
+        return LEAK_BETWEEN_OPTIONS;
+    case NBD_OPT_INFO:
+        return LEAK_AFTER_INFO;
+    case NBD_OPT_GO:
+        return LEAK_AFTER_FAILED_GO;
+    case NBD_OPT_EXPORT_NAME:
+        return LEAK_AFTER_FAILED_EXPORT_NAME;
+    default:
+        return LEAK_AFTER_UNKNOWN_OPTION;
+    }
+}
+
 static LeakPhase in_handshake(const Connection *c, size_t waiting)
 {
     switch (c->leaks->last) {
@@ -30,9 +46,7 @@ static LeakPhase in_handshake(const Connection *c, size_t waiting)
     }
     if (c->option.pending)
         return LEAK_INSIDE_OPTION_DATA;
-    if (waiting > 0)
-        return LEAK_INSIDE_OPTION_HEADER;
-    return c->option.option == NBD_OPT_INFO ? LEAK_AFTER_INFO : LEAK_BETWEEN_OPTIONS;
+    return waiting > 0 ? LEAK_INSIDE_OPTION_HEADER : after_option(c->option.option);
 }
 
 static LeakPhase before_requests(const Connection *c)
@@ -46,10 +60,20 @@ static LeakPhase after_request(const Connection *c)
 {
     const Request *request = &c->request;
 
-    if (request->type == NBD_CMD_WRITE)
+    switch (request->type) {
+    case NBD_CMD_WRITE:
         return request->active ? LEAK_INSIDE_WRITE_PAYLOAD : LEAK_WRITES_IN_FLIGHT;
-    if (request->type == NBD_CMD_FLUSH)
+    case NBD_CMD_FLUSH:
         return LEAK_FLUSH_IN_FLIGHT;
+    case NBD_CMD_TRIM:
+        return LEAK_TRIM_IN_FLIGHT;
+    case NBD_CMD_WRITE_ZEROES:
+        return LEAK_WRITE_ZEROES_IN_FLIGHT;
+    case NBD_CMD_CACHE:
+        return LEAK_CACHE_IN_FLIGHT;
+    default:
+        break;
+    }
     if (request->active || c->leaks->company || c->out.end > c->out.start)
         return LEAK_READS_IN_FLIGHT;
     return request->error != NBD_SUCCESS ? LEAK_AFTER_ERROR : LEAK_AFTER_REPLY;
