@@ -100,6 +100,7 @@ typedef struct {
     SessionFacts facts;     /* of a session that entered transmission, or came as far as it could */
     bool entered;           /* the session reached the transmission phase */
     unsigned connections;   /* how many it serves at once, as far as tried; at least 1 */
+    bool limited;           /* … and it did not serve all that were tried */
     bool concurrent_writes; /* writes on several connections are safe */
 } PlayTarget;
 
@@ -133,6 +134,13 @@ PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const
 
 /* Why CASE cannot be played against TARGET in MODE, as a skip's reason, or NULL. */
 char *play_unfit(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target);
+
+/* Connects to MODE's address. Where TARGET (which may be NULL) bears few connections and turns us away, comes
+ * back for a while: it may not have noticed yet that others have gone. */
+Transport *play_reach(const PlayMode *mode, const PlayTarget *target, GError **error);
+
+/* No more connections than this are tried at once, by the probe or by jobs: more would gain nothing. */
+#define PLAY_MOST_CONNECTIONS 8u
 
 /* Learns what PlayTarget holds, by one session and some connections beside it. On a target that cannot be
  * connected to: false and ERROR. JOBS: how many connections at once are of interest. */

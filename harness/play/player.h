@@ -108,8 +108,10 @@ void player_bind(Player *player, const char *name, Value *value);
 /* The connection that LINE is about; NULL, and the case ends in error, if it was never made. */
 Connection *player_connection(Player *player, const Statement *line);
 
-/* Connects and adds a connection called NAME; NULL and a finding if nobody accepts. */
+/* Connects and adds a connection called NAME; NULL and a finding if nobody accepts. The second comes back
+ * where a target that bears few connections turns it away, and waits there for the server's first byte. */
 Connection *player_connect(Player *player, const char *name);
+Connection *player_connect_patiently(Player *player, const char *name);
 
 /* The name behind `as`, or that of the next unnamed connection. */
 const char *line_connection_name(const Statement *line);

@@ -9,9 +9,6 @@
  * also make it another run each time. */
 #define GREETING_MS 3000
 
-/* Nothing is gained by more connections at once than this. */
-#define ENOUGH 8u
-
 /* Connects WANTED connections beside the first, which is held. */
 static void connect_others(Player *player, unsigned wanted)
 {
@@ -25,8 +22,8 @@ static void connect_others(Player *player, unsigned wanted)
     }
 }
 
-/* Counts the connections on which the server has spoken, the first included, as soon as it has on all, or
- * once there was time enough. */
+/* Counts the connections on which the server has spoken, the first included, as soon as it has spoken on all
+ * or hung up, or once there was time enough. */
 static unsigned count_greeted(Player *player)
 {
     gint64 until_us = g_get_monotonic_time() + GREETING_MS * 1000;
@@ -34,17 +31,19 @@ static unsigned count_greeted(Player *player)
     g_autofree struct pollfd *waits = g_new0(struct pollfd, count);
 
     for (;;) {
+        guint waiting = 0;
         greeted = 0;
         for (guint i = 0; i < count; i++) {
             Connection *connection = player->connections->pdata[i];
             bool spoke = connection->came.length > 0 || i == 0;
             greeted += spoke;
+            waiting += !spoke && !connection->closed;
             waits[i] = (struct pollfd){
                 .fd = spoke || connection->closed ? -1 : transport_fd(connection->transport),
                 .events = POLLIN};
         }
         gint64 left = until_us - g_get_monotonic_time();
-        if (greeted == count || left <= 0 || poll(waits, count, (int)(left / 1000 + 1)) <= 0)
+        if (waiting == 0 || left <= 0 || poll(waits, count, (int)(left / 1000 + 1)) <= 0)
             return greeted;
         for (guint i = 1; i < count; i++)
             if (waits[i].revents != 0)
@@ -132,6 +131,7 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
     target->concurrent_writes = (target->facts.transmission_flags & NBD_FLAG_CAN_MULTI_CONN) != 0;
     connect_others(player, wanted);
     target->connections = count_greeted(player);
+    target->limited = target->connections < wanted;
     leave_all(player);
     player->over = player->blocked = player->skipped = false;
     if (player->mode->enter == ENTER_EXPORT_NAME)
@@ -155,7 +155,7 @@ bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError 
     Player *player = player_new(&play_case, mode, NULL, 0);
     g_ptr_array_add(player->connections,
                     play_connection_new("A", transport, player->transcript, false));
-    learn(player, MIN(MAX(jobs * 2, 4u), ENOUGH), target);
+    learn(player, MIN(MAX(jobs * 2, 4u), PLAY_MOST_CONNECTIONS), target);
     play_result_free(player_finish(player));
     g_hash_table_unref(play_case.values);
     return true;

@@ -191,7 +191,7 @@ GBytes *player_export(Player *player, const Statement *line)
 static Connection *setup_connect(Player *player, const char *name)
 {
     player->setup++;
-    Connection *connection = player_connect(player, name);
+    Connection *connection = player_connect_patiently(player, name);
     player->setup--;
     return connection;
 }

@@ -368,8 +368,9 @@ static void sort_entries(Run *run)
 static void check_alive(Run *run)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(Transport) transport =
-        transport_connect(run->mode.address, run->mode.timeout_ms * PATIENCE, &error);
+    PlayMode patient = run->mode;
+    patient.timeout_ms *= PATIENCE;
+    g_autoptr(Transport) transport = play_reach(&patient, &run->summary->target, &error);
 
     if (transport != NULL)
         return;

@@ -133,7 +133,9 @@ bool fake_part(FakeConnection *connection)
         return false;
     uint64_t magic = wire_get(fake_tail(connection, 4), 4);
     if (magic == NBD_IHAVEOPT >> 32)
-        return fake_hear(connection, 12) && say_reply(connection, NBD_OPT_ABORT, NBD_REP_ACK, 0);
+        return fake_hear(connection, 12) &&
+               wire_get(fake_tail(connection, 8), 4) == NBD_OPT_ABORT &&
+               say_reply(connection, NBD_OPT_ABORT, NBD_REP_ACK, 0);
     if (magic != NBD_REQUEST_MAGIC || !fake_hear(connection, 24))
         return false;
     wire_decode(WIRE_REQUEST, fake_tail(connection, 28), value);

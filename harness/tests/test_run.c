@@ -167,6 +167,37 @@ static void who_serves_one_at_a_time_gets_one_at_a_time(void)
     CU_ASSERT_EQUAL(together, 0);
 }
 
+/* A server may not have noticed yet that a client has gone, and take the next for one too many. */
+static void who_is_turned_away_comes_back(void)
+{
+    static const char *const scripts[] = {"serve",   "S close", "S close", "S close", "S close",
+                                          "S close", "serve",   "S close", "serve",   NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases =
+        cases_repeat("open export=\"x\"\n: flush\nthen served @robust.served-after\n", 1);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_TRUE(summary->target.limited);
+    RAN_IS(summary, "c0: pass");
+    CU_ASSERT_EQUAL(fake_server_accepted(watch->server), 10); /* the last: still alive? */
+}
+
+static void a_server_for_many_gets_no_second_chance(void)
+{
+    static const char *const scripts[] = {"serve",   "serve",   "serve", "serve",
+                                          "S close", "S close", "serve", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat("open export=\"x\"\n: flush\n", 1);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    CU_ASSERT_FALSE(summary->target.limited);
+    RAN_IS(summary, "setup: fail violation, c0: blocked");
+}
+
 /* ---- Once more, alone ------------------------------------------------------------------------- */
 
 #define FLUSH_OF(name) "open export=\"" name "\"\n: flush @transmission.reply.every-request\n"
@@ -374,6 +405,8 @@ void run_tests(void)
     CU_ADD_TEST(suite, who_uses_the_tail_or_everything_is_alone);
     CU_ADD_TEST(suite, where_there_is_room_for_one_the_others_wait);
     CU_ADD_TEST(suite, who_serves_one_at_a_time_gets_one_at_a_time);
+    CU_ADD_TEST(suite, who_is_turned_away_comes_back);
+    CU_ADD_TEST(suite, a_server_for_many_gets_no_second_chance);
     CU_ADD_TEST(suite, what_is_doubtful_is_played_again_after_all_others);
     CU_ADD_TEST(suite, the_second_try_gets_more_time);
     CU_ADD_TEST(suite, a_target_that_refuses_is_an_error);
