@@ -18,6 +18,7 @@ int cli_run(int argc, char **argv);
 int cli_list(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_manual(int argc, char **argv);
+int cli_soak(int argc, char **argv);
 
 /* Says on stderr what is wrong, and returns CLI_USAGE. */
 int cli_complain(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -18,7 +18,7 @@ static int help(int argc, char **argv);
 
 static const Command commands[] = {
     {"list", cli_list}, {"explain", cli_explain}, {"manual", cli_manual}, {"serve", cli_serve},
-    {"help", help},     {"soak", NULL},           {"load", NULL},         {"lint", NULL},
+    {"help", help},     {"soak", cli_soak},       {"load", NULL},         {"lint", NULL},
     {"client", NULL},   {"kernel", NULL},
 };
 

@@ -4,7 +4,174 @@
  * to one option before the final one, and the replies to requests in flight. A line takes the first that
  * fits, and passes the others over for later lines.
  */
+#include <string.h>
+
 #include "play/player.h"
+
+/* ---- Fields ----------------------------------------------------------------------------------- */
+
+/* A field of a message: a number, or text that leads into the message. */
+typedef struct {
+    bool is_text;
+    uint64_t number;
+    const uint8_t *text;
+    size_t length;
+    const WireNames *names;
+} FieldValue;
+
+static bool layout_field(WireKind kind, const uint64_t *values, const char *name, FieldValue *out)
+{
+    int index = kind == WIRE_KINDS ? -1 : wire_field_index(kind, name);
+
+    if (index < 0)
+        return false;
+    *out = (FieldValue){.number = values[index], .names = wire_layout(kind)->fields[index].names};
+    return true;
+}
+
+static bool text_field(const SessionMessage *message, size_t start, size_t end, FieldValue *out)
+{
+    if (start > end || end > message->data->len)
+        return false;
+    *out =
+        (FieldValue){.is_text = true, .text = message->data->data + start, .length = end - start};
+    return true;
+}
+
+/* The texts of option replies: a name, a description, an error's message. */
+static bool reply_text(const SessionMessage *message, const char *name, FieldValue *out)
+{
+    size_t end = message->data->len;
+
+    if (message->kind != WIRE_OPTION_REPLY)
+        return false;
+    if (message->inner == WIRE_REP_SERVER) {
+        uint64_t name_length = message->inner_value[REP_SERVER_NAME_LENGTH];
+        if (name_length > end - 4)
+            return false;
+        size_t split = 4 + (size_t)name_length;
+        if (g_str_equal(name, "name"))
+            return text_field(message, 4, split, out);
+        return g_str_equal(name, "description") && text_field(message, split, end, out);
+    }
+    if (message->inner == WIRE_INFO && message->inner_value[INFO_TYPE] == NBD_INFO_NAME)
+        return g_str_equal(name, "name") && text_field(message, 2, end, out);
+    if (message->inner == WIRE_INFO && message->inner_value[INFO_TYPE] == NBD_INFO_DESCRIPTION)
+        return g_str_equal(name, "description") && text_field(message, 2, end, out);
+    if (message->inner == WIRE_KINDS)
+        return g_str_equal(name, "message") && text_field(message, 0, end, out);
+    return false;
+}
+
+static bool message_field(const SessionMessage *message, const char *name, FieldValue *out)
+{
+    /* What is told apart by name alone: `flags` of an information item, not of its reply. */
+    if (layout_field(message->inner, message->inner_value, name, out))
+        return true;
+    if (message->kind == WIRE_SIMPLE_REPLY && g_str_equal(name, "length")) {
+        *out = (FieldValue){.number = message->data_length};
+        return true;
+    }
+    return layout_field(message->kind, message->value, name, out) || reply_text(message, name, out);
+}
+
+/* ---- Comparing -------------------------------------------------------------------------------- */
+
+static bool compare_numbers(ArgKind kind, uint64_t left, uint64_t right)
+{
+    switch (kind) {
+    case ARG_EQUAL:
+        return left == right;
+    case ARG_NOT_EQUAL:
+        return left != right;
+    case ARG_LESS:
+        return left < right;
+    case ARG_LESS_EQUAL:
+        return left <= right;
+    case ARG_GREATER:
+        return left > right;
+    case ARG_GREATER_EQUAL:
+        return left >= right;
+    case ARG_HAS:
+        return (left & right) == right;
+    case ARG_LACKS:
+        return (left & right) == 0;
+    case ARG_POSITION:
+    case ARG_BIND:
+        break;
+    }
+    return false;
+}
+
+static bool compare_text(const FieldValue *field, const Arg *arg, const Value *value)
+{
+    gsize size;
+    const void *bytes = g_bytes_get_data(value->bytes, &size);
+    bool equal = size == field->length && (size == 0 || memcmp(bytes, field->text, size) == 0);
+
+    return arg->kind == ARG_NOT_EQUAL ? !equal : equal;
+}
+
+static bool is_data(const Arg *arg)
+{
+    return arg->name != NULL &&
+           (g_str_equal(arg->name, "data") || g_str_equal(arg->name, "expect"));
+}
+
+static bool data_holds(Player *player, const Arg *arg, const SessionMessage *message)
+{
+    if (message->kind != WIRE_SIMPLE_REPLY)
+        return false;
+    g_autofree char *wrong =
+        player_differs(player, arg->value, message->request.offset, message->data);
+    return wrong == NULL;
+}
+
+static bool arg_holds(Player *player, const Arg *arg, const SessionMessage *message)
+{
+    FieldValue field;
+
+    if (arg->kind == ARG_POSITION)
+        return true;
+    if (is_data(arg))
+        return data_holds(player, arg, message);
+    if (!message_field(message, arg->name, &field))
+        return false;
+    if (arg->kind == ARG_BIND)
+        return true;
+    g_autoptr(Value) value = player_value(player, arg->value, field.names);
+    if (value == NULL)
+        return false;
+    if (field.is_text)
+        return value->kind == VALUE_BYTES && compare_text(&field, arg, value);
+    return value->kind == VALUE_INTEGER && compare_numbers(arg->kind, field.number, value->integer);
+}
+
+static bool args_hold(Player *player, const Statement *line, const SessionMessage *message)
+{
+    for (guint i = 0; i < line->args->len; i++)
+        if (!arg_holds(player, line->args->pdata[i], message))
+            return false;
+    return true;
+}
+
+/* `size as $size`, once the line has its message. */
+static void bind(Player *player, const Statement *line, const SessionMessage *message)
+{
+    for (guint i = 0; i < line->args->len; i++) {
+        const Arg *arg = line->args->pdata[i];
+        FieldValue field;
+        if (arg->kind != ARG_BIND || arg->name == NULL ||
+            !message_field(message, arg->name, &field))
+            continue;
+        if (field.is_text) {
+            g_autoptr(GBytes) text = g_bytes_new(field.text, field.length);
+            player_bind(player, arg->value->text, value_bytes(text));
+        } else {
+            player_bind(player, arg->value->text, value_integer(field.number));
+        }
+    }
+}
 
 /* ---- One matcher for each verb ---------------------------------------------------------------- */
 
@@ -23,7 +190,7 @@ static Match match_greeting(Player *player, Connection *connection, const Statem
         return MATCH_NO;
     if (style != NULL && !g_str_equal(style->text, wire_layout(message->inner)->name))
         return MATCH_NO;
-    return yes_or_no(player_args_hold(player, line, message));
+    return yes_or_no(args_hold(player, line, message));
 }
 
 static Match match_export(Player *player, Connection *connection, const Statement *line,
@@ -32,7 +199,7 @@ static Match match_export(Player *player, Connection *connection, const Statemen
     (void)connection;
     if (message == NULL || message->kind != WIRE_EXPORT)
         return MATCH_NO;
-    return yes_or_no(player_args_hold(player, line, message));
+    return yes_or_no(args_hold(player, line, message));
 }
 
 /* Positions 1 and following of `reply`: types, any of which will do, `error` for any error, `final` for
@@ -88,7 +255,7 @@ static Match match_reply(Player *player, Connection *connection, const Statement
         return MATCH_NO;
     if (player_number(player, line_position(line, 0), &wire_options, &option) &&
         message->value[REPLY_OPTION] == option && type_holds(player, line, message, &at) &&
-        info_holds(player, line, message, at) && player_args_hold(player, line, message))
+        info_holds(player, line, message, at) && args_hold(player, line, message))
         return MATCH_YES;
     return session_message_is_final(message) ? MATCH_NO : MATCH_PASS_OVER;
 }
@@ -115,7 +282,7 @@ static Match match_simple_reply(Player *player, Connection *connection, const St
         return MATCH_NO;
     if (!is_ours(player, connection, line, message))
         return MATCH_PASS_OVER;
-    return yes_or_no(player_args_hold(player, line, message));
+    return yes_or_no(args_hold(player, line, message));
 }
 
 static Match match_ok(Player *player, Connection *connection, const Statement *line,
@@ -187,7 +354,7 @@ static void play_expectation(Player *player, const Statement *line)
     if (event.kind != EVENT_MATCH)
         player_unexpected(player, connection, line, &event);
     else if (event.message != NULL)
-        player_bind_fields(player, line, event.message);
+        bind(player, line, event.message);
     session_message_free(event.message);
 }
 
@@ -232,7 +399,7 @@ const Statement *player_choose(Player *player, const Statement *block)
     }
     const Statement *chosen = block->block->pdata[event.index];
     if (event.message != NULL)
-        player_bind_fields(player, chosen, event.message);
+        bind(player, chosen, event.message);
     session_message_free(event.message);
     return chosen;
 }

@@ -103,11 +103,6 @@ Value *player_value(Player *player, const Expr *expr, const WireNames *names);
 bool player_number(Player *player, const Expr *expr, const WireNames *names, uint64_t *number);
 void player_bind(Player *player, const char *name, Value *value);
 
-/* field.c: true if MESSAGE's fields are as LINE's arguments say; and `size as $size`, once the line has its
- * message. */
-bool player_args_hold(Player *player, const Statement *line, const SessionMessage *message);
-void player_bind_fields(Player *player, const Statement *line, const SessionMessage *message);
-
 /* ---- Connections ------------------------------------------------------------------------------ */
 
 /* The connection that LINE is about; NULL, and the case ends in error, if it was never made. */
@@ -166,9 +161,6 @@ const Statement *player_choose(Player *player, const Statement *block);
 void player_breach(Player *player, const Requirement *requirement, const Statement *line,
                    const char *message, const char *got, const SessionMessage *evidence);
 
-/* True if a breach of REQUIREMENT is no mere warning. */
-bool play_is_failure(const Requirement *requirement);
-
 /* True if what was found so far makes the case fail. */
 bool player_failed(const Player *player);
 
@@ -222,9 +214,6 @@ char *play_needs(const PlayCase *play_case, const PlayMode *mode, const PlayTarg
 bool play_check_need(const Scenario *scenario, const Need *need, const Scope *scope,
                      GError **error);
 char *play_needs_manual(void);
-
-/* The bytes of a message: HEADER with the fields of VALUE, and SIZE bytes of DATA behind it. */
-GByteArray *player_message(WireKind header, const uint64_t *value, const void *data, size_t size);
 
 /* How a request's bytes are made; used by literal requests and by abstract ones. */
 typedef struct {

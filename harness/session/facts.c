@@ -282,6 +282,20 @@ static void advance_export(Session *session, const SessionMessage *message)
 
 /* ---- Transmission ---------------------------------------------------------------------------- */
 
+bool session_command_writes(uint64_t command)
+{
+    switch (command) {
+    case NBD_CMD_READ:
+    case NBD_CMD_DISC:
+    case NBD_CMD_FLUSH:
+    case NBD_CMD_CACHE:
+    case NBD_CMD_BLOCK_STATUS:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static bool like(const SessionRequest *a, const SessionRequest *b)
 {
     return a->command == b->command && a->flags == b->flags && a->length == b->length;

@@ -162,20 +162,6 @@ static void describe_reply(GString *out, const SessionMessage *message)
         g_string_append_printf(out, " length=%" G_GUINT64_FORMAT, message->data_length);
 }
 
-bool session_command_writes(uint64_t command)
-{
-    switch (command) {
-    case NBD_CMD_READ:
-    case NBD_CMD_DISC:
-    case NBD_CMD_FLUSH:
-    case NBD_CMD_CACHE:
-    case NBD_CMD_BLOCK_STATUS:
-        return false;
-    default:
-        return true;
-    }
-}
-
 bool session_message_is_final(const SessionMessage *message)
 {
     if (message->kind != WIRE_OPTION_REPLY)

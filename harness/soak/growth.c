@@ -162,12 +162,15 @@ double growth_trial_least(GrowthUnit unit, unsigned cycles)
 
 unsigned growth_trial_cycles(GrowthUnit unit, double slope, unsigned most)
 {
-    double cycles = most;
-
-    /* A count is exact: four times the floor tells enough. */
+    /* A count is exact: twice the floor tells enough. */
     if (unit == GROWTH_COUNT && slope > 0)
-        cycles = fmin(cycles, fmax(24, 2 * floors[unit] / slope));
-    if (slope > 0)
-        cycles = fmin(cycles, fmax(GROWTH_STEPS, bearable[unit] / (TRIAL_ROUNDS * slope)));
-    return (unsigned)ceil(cycles);
+        return (unsigned)ceil(fmin(most, fmax(24, 2 * floors[unit] / slope)));
+    return most;
+}
+
+unsigned growth_trial_bearable(GrowthUnit unit, double slope, unsigned most)
+{
+    if (slope <= 0)
+        return most;
+    return (unsigned)fmin(most, fmax(GROWTH_STEPS, bearable[unit] / (TRIAL_ROUNDS * slope)));
 }

@@ -58,7 +58,8 @@ double growth_trial_slope(const GrowthTrial *trial);
 double growth_trial_least(GrowthUnit unit, unsigned cycles);
 
 /* How many cycles the first round needs, to tell whether growth of SLOPE a cycle is real, where MOST are
- * allowed. Few where it grows fast: what the server loses in the trial it should be able to bear. */
+ * allowed; and how many it may have at the most, so that the server can bear what it loses. */
 unsigned growth_trial_cycles(GrowthUnit unit, double slope, unsigned most);
+unsigned growth_trial_bearable(GrowthUnit unit, double slope, unsigned most);
 
 #endif

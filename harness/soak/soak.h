@@ -11,6 +11,8 @@
 #include "soak/point.h"
 #include "watch/watch.h"
 
+#define SOAK_DEFAULT_CYCLES 128u
+
 typedef enum {
     SOAK_FD,
     SOAK_MEMORY,
@@ -47,8 +49,18 @@ typedef struct {
     char *reason;        /* one line: of a skip, or of what is wrong; NULL where clean */
     char *details;       /* the server's output, a sanitizer's or valgrind's report; NULL */
 } SoakFinding;
+void soak_finding_free(SoakFinding *finding);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoakFinding, soak_finding_free)
 
-typedef struct SoakObserver {
+/* "inside-option-header/reset", or "crowd/connected"; the caller frees it. */
+char *soak_finding_name(const SoakFinding *finding);
+
+/* "+1.00 fd per cycle at inside-option-header/reset (socket)", all that leaks joined by commas; NULL where
+ * nothing does. The caller frees it. */
+char *soak_finding_leaks(const SoakFinding *finding);
+
+/* Who wants to hear of a soak. Called from one thread at a time. */
+typedef struct {
     void *self;
     void (*progress)(void *self, const char *what, unsigned done, unsigned total);
     void (*found)(void *self, const SoakFinding *finding);
@@ -61,7 +73,10 @@ typedef struct {
     GPtrArray *points; /* of SoakPoint */
     unsigned crowd;    /* connections of each crowd; 0: no crowds */
     unsigned cycles;   /* of each point's screening; 0: default */
-    unsigned parallel; /* points screened at once, each on a server of its own; 0: one */
+    unsigned
+        parallel;  /* points screened at once, each on a server of its own, so that only one that
+                          is started by us can have more than one; 0: one */
+    bool valgrind; /* each phase's points once, under memcheck, instead of all else */
     const volatile int *stop;
     const SoakObserver *observer; /* may be NULL */
 } SoakOptions;
@@ -69,16 +84,19 @@ typedef struct {
 typedef struct {
     GPtrArray *findings; /* of SoakFinding, in the points' order */
     unsigned count[SOAK_VERDICTS];
-    uint64_t cycles;
+    gint64 started_us; /* g_get_real_time() */
+    uint64_t cycles;   /* made in all, control cycles included */
     double cycles_per_second;
     unsigned duration_ms;
     bool measured; /* processes could be watched */
     bool interrupted;
+    char *note; /* one line on what the run could not do; NULL */
 } SoakSummary;
 void soak_summary_free(SoakSummary *summary);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoakSummary, soak_summary_free)
 
-/* NULL and ERROR where the server cannot be started or reached, or the harness fails. */
+/* What does not keep up with the server is left to others: it is not judged what it says, only what it keeps.
+ * NULL and ERROR where the server cannot be started or reached, or the harness fails. */
 SoakSummary *soak_run(const SoakOptions *options, GError **error);
 
 /* 0, 1, or 125 where no point could be played. */

@@ -1,0 +1,473 @@
+/* `nbdconform soak`: reads the options, lets the soak run, reports. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/selection.h"
+#include "report/soak.h"
+#include "soak/soak.h"
+#include "target/target.h"
+
+#define DEFAULT_TIMEOUT 5.0
+#define LONGEST_TIMEOUT 3600.0
+#define MOST_CYCLES 10000000
+#define MOST_PARALLEL 64
+#define MOST_CROWD 1000000
+#define READY_MS 10000u
+
+static const char summary_text[] =
+    "Looks for leaks and crashes: connects thousands of times, and ends the connection in\n"
+    "every phase of the protocol and in every way, while it watches what the server's\n"
+    "processes hold. Without --spawn and --target it soaks the reference server.";
+
+static const char description[] =
+    "In the command of --spawn, {socket} is replaced by the path of a Unix socket, {port} by\n"
+    "a free TCP port, {uri} by an NBD URI, {dir} by a private folder. The server has to stay\n"
+    "when its last client leaves (qemu-nbd: -t).\n"
+    "\n"
+    "A GLOB is a point PHASE/ENDING, or a phase, and may have wildcards. The endings are\n"
+    "soft, close, reset, half-close and vanish.\n"
+    "\n"
+    "Exit status: 0 clean; 1 something leaks, crashed or was not served any more; 2 wrong\n"
+    "usage or a fault of the harness; 125 the server could not be started or reached.\n";
+
+typedef struct {
+    char *spawn, *target, *export_name, *json, *baseline;
+    char **points;
+    int pid, cycles, parallel, crowd;
+    double timeout;
+    gboolean allow_writes, valgrind, verbose, list;
+} Options;
+
+typedef struct {
+    Options options;
+    Target *target; /* or NULL */
+    WatchSpawn spawn;
+    char *command;     /* that starts the server, or NULL */
+    char *export_name; /* never NULL, once prepared */
+    GPtrArray *points; /* of SoakPoint */
+    SoakBaseline *baseline;
+    char *again;
+} Invocation;
+
+static void options_clear(Options *options)
+{
+    g_free(options->spawn);
+    g_free(options->target);
+    g_free(options->export_name);
+    g_free(options->json);
+    g_free(options->baseline);
+    g_strfreev(options->points);
+}
+
+static void invocation_clear(Invocation *invocation)
+{
+    options_clear(&invocation->options);
+    target_free(invocation->target);
+    g_free(invocation->command);
+    g_free(invocation->export_name);
+    g_clear_pointer(&invocation->points, g_ptr_array_unref);
+    soak_baseline_free(invocation->baseline);
+    g_free(invocation->again);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Invocation, invocation_clear)
+
+/* ---- Stopping --------------------------------------------------------------------------------- */
+
+/* A signal's handler can reach nothing else. */
+static volatile sig_atomic_t stop;
+
+/* The first signal ends the soak, and what is known is reported. The second ends the program. */
+static void on_signal(int number)
+{
+    stop = 1;
+    signal(number, SIG_DFL);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- Options ---------------------------------------------------------------------------------- */
+
+static bool check_number(const char *option, int value, int most, GError **error)
+{
+    if (value >= 0 && value <= most)
+        return true;
+    return cli_mistake(error, "--%s: %d is not from 1 to %d", option, value, most);
+}
+
+static bool check_target(const Options *options, GError **error)
+{
+    if (options->spawn != NULL && options->target != NULL)
+        return cli_mistake(error, "--spawn and --target exclude each other");
+    if (options->pid != 0 && options->target == NULL)
+        return cli_mistake(error, "--pid is for a --target that runs already");
+    if (options->pid < 0)
+        return cli_mistake(error, "--pid: %d is no process", options->pid);
+    if (options->target != NULL && options->valgrind)
+        return cli_mistake(error, "--valgrind needs a server that we start: --spawn");
+    if (options->target != NULL && options->parallel > 1)
+        return cli_mistake(error, "--parallel needs servers that we start: --spawn");
+    return true;
+}
+
+static bool check(const Options *options, int argc, char **argv, GError **error)
+{
+    if (argc > 1)
+        return cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform soak --help`",
+                           argv[1]);
+    if (!(options->timeout >= 0.001 && options->timeout <= LONGEST_TIMEOUT))
+        return cli_mistake(error, "--timeout: %g seconds are not from 0.001 to %g",
+                           options->timeout, LONGEST_TIMEOUT);
+    return check_target(options, error) &&
+           check_number("cycles", options->cycles, MOST_CYCLES, error) &&
+           check_number("parallel", options->parallel, MOST_PARALLEL, error) &&
+           check_number("crowd", options->crowd, MOST_CROWD, error);
+}
+
+static bool parse(Options *options, int argc, char **argv, GError **error)
+{
+    const GOptionArg text = G_OPTION_ARG_FILENAME, texts = G_OPTION_ARG_FILENAME_ARRAY;
+    const GOptionEntry entries[] = {
+        {"spawn", 0, 0, text, &options->spawn, "Start the server by this command", "COMMAND"},
+        {"target", 0, 0, text, &options->target, "A server that runs already", "TARGET"},
+        {"pid", 0, 0, G_OPTION_ARG_INT, &options->pid, "Its process, to be watched", "PID"},
+        {"export", 0, 0, text, &options->export_name, "The export to use (the default export)",
+         "NAME"},
+        {"allow-writes", 0, 0, G_OPTION_ARG_NONE, &options->allow_writes,
+         "Also soak what writes: zeros, over the export's content", NULL},
+        {"cycles", 0, 0, G_OPTION_ARG_INT, &options->cycles, "Cycles of each point (128)", "N"},
+        {"points", 0, 0, texts, &options->points, "Soak these points only", "GLOB"},
+        {"list", 0, 0, G_OPTION_ARG_NONE, &options->list, "List the points", NULL},
+        {"parallel", 0, 0, G_OPTION_ARG_INT, &options->parallel,
+         "Points soaked at once, each on a server of its own (1)", "N"},
+        {"crowd", 0, 0, G_OPTION_ARG_INT, &options->crowd,
+         "Then crowds of so many connections at once (none)", "N"},
+        {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &options->timeout, "How long an answer may take (5)",
+         "SECONDS"},
+        {"json", 0, 0, text, &options->json, "Write a JSON report", "FILE"},
+        {"baseline", 0, 0, text, &options->baseline,
+         "Fail only for what this earlier report does not have", "FILE"},
+        {"valgrind", 0, 0, G_OPTION_ARG_NONE, &options->valgrind,
+         "A few cycles of each point under memcheck: leaks with their stacks", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Also print what is clean", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+
+    options->timeout = DEFAULT_TIMEOUT;
+    return cli_parse(&argc, &argv, entries, NULL, summary_text, description, error) &&
+           check(options, argc, argv, error);
+}
+
+/* ---- Points ----------------------------------------------------------------------------------- */
+
+static GPtrArray *all_points(void)
+{
+    GPtrArray *points = g_ptr_array_new_with_free_func(g_free);
+    size_t count;
+    const SoakPhase *phases = soak_phases(&count);
+
+    for (size_t i = 0; i < count; i++)
+        for (SoakEnding ending = 0; ending < ENDING_COUNT; ending++) {
+            SoakPoint point = {.phase = &phases[i], .ending = ending};
+            if (ending != ENDING_SOFT || phases[i].soft)
+                g_ptr_array_add(points, g_memdup2(&point, sizeof point));
+        }
+    return points;
+}
+
+static bool matches_any(char *const *patterns, const char *name, bool *used)
+{
+    bool any = false;
+
+    for (unsigned i = 0; patterns[i] != NULL; i++)
+        if (selection_matches(patterns[i], name, name))
+            any = used[i] = true;
+    return any;
+}
+
+static bool check_used(char *const *patterns, const bool *used, const GPtrArray *names,
+                       GError **error)
+{
+    for (unsigned i = 0; patterns[i] != NULL; i++) {
+        if (used[i])
+            continue;
+        g_autofree char *near = selection_near(patterns[i], names);
+        return cli_mistake(error, "--points: \"%s\" matches no point%s%s; see --list", patterns[i],
+                           near != NULL ? "; near it are: " : "", near != NULL ? near : "");
+    }
+    return true;
+}
+
+static GPtrArray *choose_points(char *const *patterns, GError **error)
+{
+    g_autoptr(GPtrArray) points = all_points();
+
+    if (patterns == NULL)
+        return g_steal_pointer(&points);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autofree bool *used = g_new0(bool, g_strv_length((char **)patterns) + 1);
+    for (guint i = 0; i < points->len;) {
+        char *name = soak_point_name(points->pdata[i]);
+        g_ptr_array_add(names, name);
+        if (matches_any(patterns, name, used))
+            i++;
+        else
+            g_ptr_array_remove_index(points, i);
+    }
+    return check_used(patterns, used, names, error) ? g_steal_pointer(&points) : NULL;
+}
+
+static int list_points(void)
+{
+    size_t count;
+    const SoakPhase *phases = soak_phases(&count);
+
+    for (size_t i = 0; i < count; i++)
+        printf("%-24s %s%s\n", phases[i].name, phases[i].about,
+               phases[i].writes ? " (--allow-writes)" : "");
+    printf("\nEach of them times");
+    for (SoakEnding ending = 0; ending < ENDING_COUNT; ending++)
+        printf(" /%s", soak_ending_name(ending));
+    printf("\n\nCrowds (--crowd):\n");
+    for (unsigned i = 0; i < CROWD_COUNT; i++)
+        printf("%-24s %s\n", crowd_name(i), crowd_about(i));
+    return CLI_CONFORMING;
+}
+
+/* ---- The server ------------------------------------------------------------------------------- */
+
+/* The reference server as a child: the harness must not measure itself. Over TCP, where clients can vanish. */
+static char *reference_command(GError **error)
+{
+    g_autofree char *path = g_file_read_link("/proc/self/exe", error);
+
+    if (path == NULL)
+        return NULL;
+    g_autofree char *word = report_shell_word(path);
+    return g_strdup_printf("%s serve --port {port}", word);
+}
+
+static bool find_server(Invocation *invocation, GError **error)
+{
+    const Options *options = &invocation->options;
+
+    if (options->target != NULL) {
+        invocation->target = target_parse(options->target, error);
+        if (invocation->target == NULL)
+            return false;
+    } else {
+        invocation->command =
+            options->spawn != NULL ? g_strdup(options->spawn) : reference_command(error);
+        if (invocation->command == NULL)
+            return false;
+    }
+    const char *name = options->export_name;
+    if (name == NULL && invocation->target != NULL)
+        name = invocation->target->export_name;
+    invocation->export_name = g_strdup(name != NULL ? name : "");
+    invocation->spawn = (WatchSpawn){.command = invocation->command,
+                                     .export_name = invocation->export_name,
+                                     .ready_ms = READY_MS};
+    return true;
+}
+
+/* ---- Reports ---------------------------------------------------------------------------------- */
+
+static void append(GString *command, const char *option, const char *value)
+{
+    if (value == NULL)
+        return;
+    g_autofree char *word = report_shell_word(value);
+    g_string_append_printf(command, " %s %s", option, word);
+}
+
+/* The command of this soak, but for its points and reports. */
+static char *command_again(const Options *options, const char *program)
+{
+    GString *command = g_string_new(program);
+
+    append(command, "--spawn", options->spawn);
+    append(command, "--target", options->target);
+    if (options->pid > 0)
+        g_string_append_printf(command, " --pid %d", options->pid);
+    append(command, "--export", options->export_name);
+    if (options->allow_writes)
+        g_string_append(command, " --allow-writes");
+    if (options->cycles > 0)
+        g_string_append_printf(command, " --cycles %d", options->cycles);
+    if (options->timeout != DEFAULT_TIMEOUT)
+        g_string_append_printf(command, " --timeout %g", options->timeout);
+    if (options->valgrind)
+        g_string_append(command, " --valgrind");
+    return g_string_free(command, FALSE);
+}
+
+static bool cannot_write(const char *path, GError **error)
+{
+    int reason = errno;
+
+    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(reason), "cannot write %s: %s",
+                path, g_strerror(reason));
+    return false;
+}
+
+/* Better known before the soak than after it. */
+static bool check_report(const char *path, GError **error)
+{
+    FILE *file = path != NULL ? fopen(path, "ae") : NULL;
+
+    if (file == NULL)
+        return path == NULL || cannot_write(path, error);
+    fclose(file);
+    return true;
+}
+
+/* A file is replaced as a whole; a device or a pipe is written to as it is. */
+static bool write_report(const char *path, const char *text, GError **error)
+{
+    struct stat status;
+
+    if (lstat(path, &status) != 0 || S_ISREG(status.st_mode))
+        return g_file_set_contents(path, text, -1, error);
+    FILE *file = fopen(path, "we");
+    if (file == NULL)
+        return cannot_write(path, error);
+    bool fine = fputs(text, file) >= 0;
+    return (fclose(file) == 0 && fine) || cannot_write(path, error);
+}
+
+static ReportSoak *make_console(const Invocation *invocation)
+{
+    const char *no_colour = g_getenv("NO_COLOR"), *terminal = g_getenv("TERM");
+    bool live = isatty(STDOUT_FILENO) && g_strcmp0(terminal, "dumb") != 0;
+    ReportConsole console = {
+        .out = stdout,
+        .live = live,
+        .colour = live && (no_colour == NULL || no_colour[0] == '\0'),
+        .verbose = invocation->options.verbose,
+        .again = invocation->again,
+    };
+
+    return report_soak_new(&console, invocation->baseline);
+}
+
+/* ---- Running ---------------------------------------------------------------------------------- */
+
+static bool prepare(Invocation *invocation, const char *program, GError **error)
+{
+    const Options *options = &invocation->options;
+
+    invocation->points = choose_points(options->points, error);
+    if (invocation->points == NULL || !find_server(invocation, error))
+        return false;
+    if (options->baseline != NULL) {
+        invocation->baseline = soak_baseline_load(options->baseline, error);
+        if (invocation->baseline == NULL)
+            return false;
+    }
+    invocation->again = command_again(options, program);
+    return check_report(options->json, error);
+}
+
+static SoakSummary *run(const Invocation *invocation, const ReportSoak *report, GError **error)
+{
+    const Options *options = &invocation->options;
+    SoakOptions soak = {
+        .spawn = invocation->command != NULL ? &invocation->spawn : NULL,
+        .target = {.export_name = invocation->export_name,
+                   .allow_writes =
+                       options->allow_writes || (options->spawn == NULL && options->target == NULL),
+                   .timeout_ms = (unsigned)(options->timeout * 1000)},
+        .pid = options->pid,
+        .points = invocation->points,
+        .crowd = (unsigned)options->crowd,
+        .cycles = (unsigned)options->cycles,
+        .parallel = (unsigned)options->parallel,
+        .valgrind = options->valgrind,
+        .stop = &stop,
+        .observer = report_soak_observer(report),
+    };
+
+    if (invocation->target != NULL)
+        soak.target.address = invocation->target->address;
+    return soak_run(&soak, error);
+}
+
+static int status_of(const GError *error)
+{
+    bool unreachable = g_error_matches(error, WATCH_ERROR, WATCH_ERROR_START) ||
+                       g_error_matches(error, TARGET_ERROR, TARGET_ERROR_RESOLVE) ||
+                       error->domain == TRANSPORT_ERROR ||
+                       (error->domain == SOAK_ERROR && error->code != SOAK_ERROR_USAGE &&
+                        error->code != SOAK_ERROR_STOPPED);
+
+    return unreachable ? CLI_UNREACHABLE : CLI_USAGE;
+}
+
+static int judge(const Invocation *invocation, const SoakSummary *summary)
+{
+    int status = soak_exit_status(summary);
+
+    if (status == CLI_FAILED && soak_baseline_new_faults(invocation->baseline, summary) == 0)
+        status = CLI_CONFORMING;
+    if (status == CLI_UNREACHABLE && !summary->interrupted)
+        cli_complain("no point could be played: each was skipped");
+    return summary->interrupted && status != CLI_FAILED ? CLI_USAGE : status;
+}
+
+static const char *target_name(const Options *options)
+{
+    if (options->spawn != NULL)
+        return options->spawn;
+    return options->target != NULL ? options->target : "the reference server";
+}
+
+static int soak(const Invocation *invocation)
+{
+    const Options *options = &invocation->options;
+    g_autoptr(ReportSoak) report = make_console(invocation);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SoakSummary) summary = run(invocation, report, &error);
+
+    if (summary == NULL) {
+        cli_complain("%s", error->message);
+        return status_of(error);
+    }
+    report_soak_end(report, summary);
+    int status = judge(invocation, summary);
+    if (options->json != NULL) {
+        g_autofree char *text =
+            report_soak_json(summary, target_name(options), invocation->baseline);
+        if (!write_report(options->json, text, &error))
+            return cli_complain("%s", error->message);
+    }
+    return status;
+}
+
+int cli_soak(int argc, char **argv)
+{
+    g_auto(Invocation) invocation = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!parse(&invocation.options, argc, argv, &error))
+        return cli_complain("%s", error->message);
+    if (invocation.options.list)
+        return list_points();
+    if (!prepare(&invocation, argv[0], &error)) {
+        cli_complain("%s", error->message);
+        return status_of(error);
+    }
+    catch_signals();
+    return soak(&invocation);
+}

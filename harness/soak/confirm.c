@@ -1,0 +1,231 @@
+/* Confirming: what looks like a leak is cycled through again, and has to grow in proportion. */
+#include <math.h>
+#include <string.h>
+
+#include "soak/trial.h"
+
+#define FIRST_ROUND 200u /* cycles, at the most, where the default number is screened */
+#define ROUNDS_SUM 7u    /* all rounds have so many times as many */
+
+/* Behind each step. Their number is always the same, so that what they add can be told from chance. */
+#define CONTROL_CYCLES 8u
+
+/* No longer than this for one confirmation, as far as cycles can be saved. */
+#define MOST_US (60.0 * G_USEC_PER_SEC)
+#define FEWEST 24u
+
+/* Some servers hold on to a dead connection for a while. What is gone after that was held, not leaked. */
+#define GRACE_MS 3000u
+#define GRACE_LOOK_MS 250u
+#define RELEASED 0.5
+
+typedef struct {
+    SoakTrial *trial;
+    unsigned first;       /* cycles of the first round */
+    const double *slopes; /* what it looked like; 0: was no suspect */
+    GrowthTrial growth[SOAK_RESOURCES];
+    WatchSample begin, end; /* of the rounds */
+} Confirmation;
+
+/* ---- Rounds ------------------------------------------------------------------------------------ */
+
+/* As many as the most demanding suspect needs, and no more than the most rapid can bear. */
+static unsigned first_round(const SoakTrial *trial, unsigned cycles,
+                            const double slopes[SOAK_RESOURCES])
+{
+    unsigned most = MAX(FIRST_ROUND, cycles / ROUNDS_SUM), wanted = GROWTH_STEPS, bearable = most;
+
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++) {
+        if (slopes[i] <= 0)
+            continue;
+        wanted = MAX(wanted, growth_trial_cycles(soak_unit(i), slopes[i], most));
+        bearable = MIN(bearable, growth_trial_bearable(soak_unit(i), slopes[i], most));
+    }
+    double affordable = MOST_US / (ROUNDS_SUM * fmax(trial->cycle_us, 1));
+    double first = fmin(MIN(wanted, bearable), fmax(affordable, FEWEST));
+    /* In whole steps. */
+    return (unsigned)ceil(first / GROWTH_STEPS) * GROWTH_STEPS;
+}
+
+static void note_step(Confirmation *self, unsigned round, unsigned step, unsigned cycles,
+                      const WatchSample *before, const WatchSample *after,
+                      const WatchSample *control)
+{
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++)
+        self->growth[i].steps[round][step] =
+            (GrowthStep){.cycles = cycles,
+                         .grown = soak_held(after, i) - soak_held(before, i),
+                         .control = soak_held(control, i) - soak_held(after, i)};
+}
+
+static bool play_step(Confirmation *self, unsigned round, unsigned step)
+{
+    SoakTrial *trial = self->trial;
+    unsigned cycles = (self->first << round) / GROWTH_STEPS;
+    WatchSample after, control;
+
+    if (!soak_trial_cycle(trial, cycles) || !soak_server_rest(trial->server, &self->end, &after) ||
+        !soak_trial_control(trial, CONTROL_CYCLES) ||
+        !soak_server_rest(trial->server, &after, &control))
+        return false;
+    note_step(self, round, step, cycles, &self->end, &after, &control);
+    self->end = control;
+    return true;
+}
+
+static bool play_rounds(Confirmation *self)
+{
+    SoakTrial *trial = self->trial;
+
+    if (!soak_trial_cycle(trial, self->first / 2) || !soak_trial_control(trial, CONTROL_CYCLES) ||
+        !soak_server_rest(trial->server, NULL, &self->begin))
+        return false;
+    self->end = self->begin;
+    for (unsigned round = 0; round < GROWTH_ROUNDS; round++)
+        for (unsigned step = 0; step < GROWTH_STEPS; step++)
+            if (!play_step(self, round, step))
+                return false;
+    return true;
+}
+
+/* ---- The verdict ------------------------------------------------------------------------------- */
+
+static bool any(const bool leaks[SOAK_RESOURCES])
+{
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++)
+        if (leaks[i])
+            return true;
+    return false;
+}
+
+/* Takes those from LEAKS that have gone down since the rounds ended. */
+static void take_released(const Confirmation *self, const WatchSample *now,
+                          bool leaks[SOAK_RESOURCES])
+{
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++) {
+        double begin = soak_held(&self->begin, i), end = soak_held(&self->end, i);
+        leaks[i] = leaks[i] && soak_held(now, i) - begin > RELEASED * (end - begin);
+    }
+}
+
+static bool give_time(const Confirmation *self, bool leaks[SOAK_RESOURCES])
+{
+    const SoakServer *server = self->trial->server;
+    const volatile int *stop = server->options->stop;
+    WatchSample now;
+
+    for (unsigned passed = 0; any(leaks) && passed < GRACE_MS; passed += GRACE_LOOK_MS) {
+        if (stop != NULL && *stop != 0)
+            return false;
+        g_usleep(GRACE_LOOK_MS * 1000);
+        if (watch_sample(server->watched, &now))
+            take_released(self, &now, leaks);
+    }
+    if (!soak_trial_control(self->trial, CONTROL_CYCLES) ||
+        !soak_server_rest(self->trial->server, &self->end, &now))
+        return false;
+    take_released(self, &now, leaks);
+    return true;
+}
+
+/* A child has a copy of all that its parent holds, a thread has a stack: no leaks of their own. */
+static void name_causes(bool leaks[SOAK_RESOURCES])
+{
+    if (leaks[SOAK_CHILD])
+        leaks[SOAK_FD] = leaks[SOAK_THREAD] = leaks[SOAK_MEMORY] = false;
+    if (leaks[SOAK_THREAD])
+        leaks[SOAK_MEMORY] = false;
+}
+
+static WatchFdKind kind_that_grew(const Confirmation *self)
+{
+    WatchFdKind most = 0;
+
+    for (unsigned i = 1; i < FD_KINDS; i++)
+        if ((int)(self->end.fds[i] - self->begin.fds[i]) >
+            (int)(self->end.fds[most] - self->begin.fds[most]))
+            most = i;
+    return most;
+}
+
+static void judge(const Confirmation *self, bool leaks[SOAK_RESOURCES])
+{
+    SoakFinding *finding = self->trial->finding;
+
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++) {
+        finding->per_cycle[i] = growth_trial_slope(&self->growth[i]);
+        if (self->slopes[i] > 0)
+            finding->detectable[i] =
+                fmax(finding->detectable[i], growth_trial_least(soak_unit(i), self->first));
+        leaks[i] = growth_proportional(soak_unit(i), &self->growth[i]);
+    }
+}
+
+/* True if it leaks, so far. */
+static bool leaks_now(SoakTrial *trial, unsigned first, const double *slopes)
+{
+    Confirmation self = {.trial = trial, .first = first, .slopes = slopes};
+    bool leaks[SOAK_RESOURCES] = {false};
+
+    if (!play_rounds(&self))
+        return false;
+    judge(&self, leaks);
+    if (!any(leaks) || !give_time(&self, leaks) || !any(leaks))
+        return false;
+    name_causes(leaks);
+    memcpy(trial->finding->leaks, leaks, sizeof leaks);
+    trial->finding->fd_kind = kind_that_grew(&self);
+    return true;
+}
+
+/* ---- Where it is tried ------------------------------------------------------------------------- */
+
+/* The point on a server of its own, if we can have one. */
+static bool try_again(SoakTrial *trial, unsigned first, const double *slopes)
+{
+    SoakServer *shared = trial->server;
+    SoakCycle *cycle = trial->cycle;
+    g_autoptr(GError) error = NULL;
+    bool leaks = false;
+
+    if (!shared->ours)
+        return leaks_now(trial, first, slopes);
+    trial->server = soak_server_new(shared->options, &shared->target, &error);
+    if (trial->server == NULL) {
+        soak_finding_settle(trial->finding, SOAK_UNSERVED,
+                            g_strdup_printf("once more started: %s", error->message));
+    } else {
+        trial->cycle = soak_cycle_new(&trial->finding->point, &trial->server->target);
+        leaks = leaks_now(trial, first, slopes);
+        shared->cycles += trial->server->cycles;
+        soak_cycle_free(trial->cycle);
+        soak_server_free(trial->server);
+    }
+    trial->server = shared;
+    trial->cycle = cycle;
+    return leaks;
+}
+
+static bool only_memory(const SoakFinding *finding)
+{
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++)
+        if (finding->leaks[i] != (i == SOAK_MEMORY))
+            return false;
+    return true;
+}
+
+void soak_confirm(SoakTrial *trial, unsigned cycles, const double slopes[SOAK_RESOURCES])
+{
+    SoakFinding *finding = trial->finding;
+    unsigned first = first_round(trial, cycles, slopes);
+
+    finding->confirmed = true;
+    bool leaks = try_again(trial, first, slopes);
+    /* What an allocator does depends on chance: it has to do it twice. */
+    if (leaks && only_memory(finding))
+        leaks = try_again(trial, first, slopes);
+    if (leaks)
+        finding->verdict = SOAK_LEAKS;
+    else
+        memset(finding->leaks, 0, sizeof finding->leaks);
+}

@@ -1,0 +1,159 @@
+/* A server under soak: started, taken to be well, watched. */
+#include <string.h>
+
+#include "play/play.h"
+#include "soak/trial.h"
+
+/* Before anything is measured. */
+#define FIRST_CYCLES 8u
+
+/* So long it may take to come to rest. One that never does is looked at as it is, without waiting much. */
+#define REST_MS 2000u
+#define RESTLESS 3u
+#define RESTLESS_MS 100u
+
+/* A server that has failed us may be about to die: writing a core, or a sanitizer's report. */
+#define DYING_MS 1000u
+
+#define MOST_OUTPUT 65536u
+
+/* ---- Starting ---------------------------------------------------------------------------------- */
+
+bool soak_learn(SoakTarget *target, GError **error)
+{
+    PlayMode mode = {.address = target->address,
+                     .export_name = target->export_name,
+                     .timeout_ms = target->timeout_ms,
+                     .stop = target->stop};
+    PlayTarget learned;
+
+    if (!play_probe(&mode, 1, &learned, error))
+        return false;
+    target->facts = learned.facts;
+    target->at_once = learned.connections;
+    return true;
+}
+
+static bool find(SoakServer *server, GError **error)
+{
+    const SoakOptions *options = server->options;
+
+    server->ours = options->spawn != NULL;
+    if (server->ours) {
+        server->watched = watch_spawn(options->spawn, error);
+        if (server->watched == NULL)
+            return false;
+        server->target.address = watch_address(server->watched);
+    } else if (options->pid > 0) {
+        server->watched = watch_pid(options->pid, error);
+        if (server->watched == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* A server that ends when its last client has gone can't be soaked; its status tells it from one that broke. */
+static void explain(SoakServer *server, GError **error)
+{
+    int status = -1;
+
+    if (server->watched == NULL || watch_state(server->watched, &status) == WATCH_RUNS)
+        return;
+    g_autofree char *how = watch_describe(server->watched);
+    g_autofree char *said = watch_output(server->watched, 0, 2000);
+    g_clear_error(error);
+    g_set_error(error, WATCH_ERROR, WATCH_ERROR_START,
+                "the server %s after its first connections%s%s%s", how,
+                status == 0 ? "; it has to go on serving (qemu-nbd: -t)" : "",
+                said[0] != '\0' ? ":\n" : "", said);
+}
+
+static bool first_cycles(SoakServer *server, GError **error)
+{
+    gint64 began_us = 0;
+
+    for (unsigned i = 0; i < FIRST_CYCLES; i++) {
+        if (i == 1)
+            began_us = g_get_monotonic_time();
+        if (!soak_cycle_run(server->patient_control, 1, NULL, error)) {
+            g_prefix_error(error, "a connection that does nothing out of the ordinary fails: ");
+            soak_server_died(server, true);
+            explain(server, error);
+            return false;
+        }
+    }
+    server->usual_us = (unsigned)(g_get_monotonic_time() - began_us) / (FIRST_CYCLES - 1);
+    return true;
+}
+
+SoakServer *soak_server_new(const SoakOptions *options, const SoakTarget *target, GError **error)
+{
+    g_autoptr(SoakServer) server = g_new0(SoakServer, 1);
+
+    server->options = options;
+    server->target = *target;
+    if (!find(server, error))
+        return NULL;
+    if (server->target.facts.style == STYLE_UNKNOWN && !soak_learn(&server->target, error)) {
+        explain(server, error);
+        return NULL;
+    }
+    server->patient = server->target;
+    server->patient.timeout_ms *= 2;
+    server->control = soak_cycle_control(&server->target);
+    server->patient_control = soak_cycle_control(&server->patient);
+    if (!first_cycles(server, error))
+        return NULL;
+    if (server->watched != NULL)
+        server->heard = watch_output_position(server->watched);
+    return g_steal_pointer(&server);
+}
+
+void soak_server_free(SoakServer *server)
+{
+    if (server == NULL)
+        return;
+    g_clear_pointer(&server->control, soak_cycle_free);
+    g_clear_pointer(&server->patient_control, soak_cycle_free);
+    g_clear_pointer(&server->watched, watch_free);
+    g_free(server);
+}
+
+/* ---- Looking ----------------------------------------------------------------------------------- */
+
+bool soak_server_died(SoakServer *server, bool suspicious)
+{
+    gint64 until_us = g_get_monotonic_time() + DYING_MS * 1000;
+
+    if (server->watched == NULL)
+        return false;
+    while (watch_state(server->watched, NULL) == WATCH_RUNS) {
+        if (!suspicious || g_get_monotonic_time() > until_us)
+            return false;
+        g_usleep(5000);
+    }
+    return true;
+}
+
+bool soak_server_rest(SoakServer *server, const WatchSample *like, WatchSample *sample)
+{
+    memset(sample, 0, sizeof *sample);
+    if (server->watched == NULL)
+        return false;
+    bool rests = watch_settle(server->watched, like,
+                              server->restless < RESTLESS ? REST_MS : RESTLESS_MS, sample);
+    server->restless = rests ? 0 : server->restless + 1;
+    return sample->processes > 0;
+}
+
+char *soak_server_report(SoakServer *server)
+{
+    if (server->watched == NULL)
+        return NULL;
+    size_t position = watch_output_position(server->watched);
+    if (position == server->heard)
+        return NULL;
+    g_autofree char *said = watch_output(server->watched, server->heard, MOST_OUTPUT);
+    server->heard = position;
+    return watch_find_report(said);
+}
