@@ -95,6 +95,10 @@ MAIN_OBJECT := $(OUT)/harness/cli/main.o
 # Read by any source, so there before the first is compiled; then the .d files know.
 GENERATED_HEADERS := $(GRAMMAR_SOURCES:.c=.h)
 
+# Keys and certificates for tests of TLS: this machine's own, never checked in.
+CERTIFICATES := $(GEN)/certificates
+TEST_DEFINES := -DTEST_CERTIFICATES="\"$(abspath $(CERTIFICATES))\""
+
 # --- Compiling and linking ---------------------------------------------------------------------
 
 .PHONY: all objects unit-tests generated tools FORCE
@@ -118,7 +122,8 @@ $(BINARY): $(OBJECTS) $(OUT)/objects.list $(GEN)/requirements.checked
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $(OBJECTS) $(LIBRARY_LIBS) $(LIBS)
 
-$(UNIT_TESTS): $(OBJECTS) $(TEST_OBJECTS) $(OUT)/objects.list $(GEN)/requirements.checked
+$(UNIT_TESTS): $(OBJECTS) $(TEST_OBJECTS) $(OUT)/objects.list $(GEN)/requirements.checked \
+               $(CERTIFICATES)/made
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $(filter-out $(MAIN_OBJECT),$(OBJECTS)) $(TEST_OBJECTS) \
 		$(LIBRARY_LIBS) $(CUNIT_LIBS) $(LIBS)
@@ -126,7 +131,7 @@ $(UNIT_TESTS): $(OBJECTS) $(TEST_OBJECTS) $(OUT)/objects.list $(GEN)/requirement
 $(OUT)/harness/tests/%.o: harness/tests/%.c $(OUT)/flags | $(GENERATED_HEADERS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(CUNIT_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(CUNIT_CFLAGS) $(TEST_DEFINES) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OUT)/gen/%.o: $(GEN)/%.c $(OUT)/flags | $(GENERATED_HEADERS)
 	$(call say,CC,$<)
@@ -158,6 +163,11 @@ $(GEN)/requirements.checked: cases/requirements.tsv scripts/make-requirements $(
                              $(GEN)/citing.list
 	$(call say,GEN,$(GEN)/requirement_table.c)
 	$(Q)scripts/make-requirements --output $(GEN)/requirement_table.c
+	@touch $@
+
+$(CERTIFICATES)/made: scripts/make-certificates
+	$(call say,GEN,$(@D))
+	$(Q)scripts/make-certificates $(@D)
 	@touch $@
 
 $(GEN)/requirement_table.c: $(GEN)/requirements.checked
@@ -248,7 +258,7 @@ lint: ## clang-format, clang-tidy, cppcheck, shellcheck, py_compile
 	@+$(SUBMAKE) lint-sources
 
 lint-sources: generated
-	@LINT_CFLAGS='$(LANGUAGE) $(CUNIT_CFLAGS)' scripts/lint
+	@LINT_CFLAGS='$(LANGUAGE) $(CUNIT_CFLAGS) $(TEST_DEFINES)' scripts/lint
 
 format: ## let clang-format rewrite the C files
 	@scripts/lint --format

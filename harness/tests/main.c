@@ -31,6 +31,7 @@
     SUITE(soak_growth)                                                                             \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
+    SUITE(transport_tls)                                                                           \
     SUITE(watch)                                                                                   \
     SUITE(wire)
 

@@ -1,4 +1,4 @@
-/* Connected streams, plain. */
+/* Connected streams. What is TLS about them is tls.c's. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -7,10 +7,6 @@
 #include <unistd.h>
 
 #include "transport/private.h"
-
-struct Transport {
-    int fd;
-};
 
 static unsigned milliseconds_left(gint64 deadline_us)
 {
@@ -102,6 +98,7 @@ void transport_free(Transport *transport)
     if (transport == NULL)
         return;
     transport_close(transport);
+    tls_free(transport->tls);
     g_free(transport);
 }
 
@@ -124,16 +121,47 @@ static TransportStatus status_of(ssize_t moved, size_t *done)
 TransportStatus transport_read(Transport *transport, void *buffer, size_t size, size_t *done)
 {
     *done = 0;
+    if (transport->tls != NULL)
+        return transport->fd < 0 ? TRANSPORT_CLOSED : tls_read(transport->tls, buffer, size, done);
     return status_of(recv(transport->fd, buffer, size, 0), done);
 }
 
 TransportStatus transport_write(Transport *transport, const void *bytes, size_t size, size_t *done)
 {
     *done = 0;
+    if (transport->tls != NULL)
+        return transport->fd < 0 ? TRANSPORT_CLOSED : tls_write(transport->tls, bytes, size, done);
     return status_of(send(transport->fd, bytes, size, MSG_NOSIGNAL), done);
 }
 
+short transport_events(const Transport *transport, short wanted)
+{
+    return transport->tls == NULL ? wanted : tls_events(transport->tls, wanted);
+}
+
+bool transport_pending(const Transport *transport)
+{
+    return transport->tls != NULL && tls_pending(transport->tls);
+}
+
+TransportStatus transport_advance(Transport *transport)
+{
+    return transport->tls == NULL ? TRANSPORT_DONE : tls_advance(transport->tls);
+}
+
+const char *transport_problem(const Transport *transport)
+{
+    return transport->tls == NULL ? NULL : tls_problem(transport->tls);
+}
+
 void transport_close(Transport *transport)
+{
+    if (transport->fd >= 0 && transport->tls != NULL)
+        tls_farewell(transport->tls);
+    transport_drop(transport);
+}
+
+void transport_drop(Transport *transport)
 {
     if (transport->fd >= 0)
         close(transport->fd);
@@ -146,11 +174,15 @@ void transport_reset(Transport *transport)
 
     if (transport->fd >= 0)
         (void)setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-    transport_close(transport);
+    transport_drop(transport);
 }
 
 void transport_shutdown(Transport *transport)
 {
-    if (transport->fd >= 0)
+    if (transport->fd < 0)
+        return;
+    if (transport->tls != NULL)
+        tls_shutdown(transport->tls);
+    else
         (void)shutdown(transport->fd, SHUT_WR);
 }

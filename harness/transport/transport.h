@@ -1,4 +1,4 @@
-/* Byte streams to a peer: TCP over IPv4 and IPv6, and Unix sockets. (TLS will be one more kind.)
+/* Byte streams to a peer: TCP over IPv4 and IPv6, and Unix sockets, plain or with TLS inside (tls.h).
  *
  * Every descriptor is non-blocking and close-on-exec; waiting is the caller's, by poll(), so that one
  * thread can watch many streams, and so that every wait has a deadline.
@@ -20,6 +20,7 @@ typedef enum {
     TRANSPORT_ERROR_NAME,    /* the name does not resolve, or the path is no possible socket */
     TRANSPORT_ERROR_CONNECT, /* nobody accepts there */
     TRANSPORT_ERROR_TIMEOUT,
+    TRANSPORT_ERROR_TLS, /* keys, certificates or priorities that are missing or unfit */
 } TransportError;
 
 /* HOST and PORT are a name, an IPv4 or an IPv6 address (without brackets), and a number. */
@@ -57,17 +58,37 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Transport, transport_free)
 int transport_fd(const Transport *transport);
 
 typedef enum {
-    TRANSPORT_DONE,   /* *DONE bytes were moved, at least one */
-    TRANSPORT_AGAIN,  /* nothing now: poll */
-    TRANSPORT_CLOSED, /* the peer has ended the stream: EOF, or EPIPE and ECONNRESET alike */
+    TRANSPORT_DONE,  /* *DONE bytes were moved, at least one */
+    TRANSPORT_AGAIN, /* nothing now: poll */
+    TRANSPORT_CLOSED, /* the peer has ended the stream: EOF, or EPIPE and ECONNRESET alike; or TLS is over */
 } TransportStatus;
 
+/* A write that was told AGAIN is offered the same bytes next, in any pieces, with or without more behind
+ * them: TLS has them in its hands. */
 TransportStatus transport_read(Transport *transport, void *buffer, size_t size, size_t *done);
 TransportStatus transport_write(Transport *transport, const void *bytes, size_t size, size_t *done);
 
+/* What to poll() for if the caller wants POLLIN, POLLOUT, both or neither: TLS may have to send before
+ * it can receive, has its handshake first, and its farewell to send. Whatever comes of it,
+ * transport_read(), transport_write() or transport_advance() must then be called. */
+short transport_events(const Transport *transport, short wanted);
+
+/* True if there may be something to read that poll() does not know of, because TLS has taken it from the
+ * socket: read, or poll without waiting. */
+bool transport_pending(const Transport *transport);
+
+/* Does what is to be done beside moving the caller's bytes, which reads and writes do as well: the
+ * handshake, the rest of an unfinished record, the farewell of a shutdown. DONE if nothing is left. */
+TransportStatus transport_advance(Transport *transport);
+
+/* Why the stream has ended, in plain words, if that is not simply that the peer has gone; else NULL. */
+const char *transport_problem(const Transport *transport);
+
 /* The ways to end. close: FIN (or RST where input was left unread, as the kernel does); reset: RST at
- * once; shutdown: no more from us, but we still listen. */
+ * once; shutdown: no more from us, but we still listen. Inside TLS, close and shutdown send close_notify
+ * first (close only if it can be sent at once); drop is a close without. */
 void transport_close(Transport *transport);
+void transport_drop(Transport *transport);
 void transport_reset(Transport *transport);
 void transport_shutdown(Transport *transport);
 

@@ -1,0 +1,195 @@
+/* Two ends of a stream with TLS between them. */
+#include "tls_pair.h"
+
+#include <CUnit/CUnit.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_SIZE 65536
+
+static void connect_ends(int *fds)
+{
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
+                          0);
+}
+
+static void end_init(TlsEnd *end, int fd)
+{
+    end->transport = transport_adopt(fd);
+    end->in = g_byte_array_new();
+    end->piece = SIZE_MAX;
+}
+
+void tls_pair_connect(TlsPair *pair)
+{
+    int fds[2];
+
+    connect_ends(fds);
+    end_init(&pair->client, fds[0]);
+    end_init(&pair->server, fds[1]);
+}
+
+void tls_end_start(TlsEnd *end, TransportTlsSide side, const TransportTlsOptions *options,
+                   const void *early, size_t early_size)
+{
+    g_autoptr(GError) error = NULL;
+
+    end->settings = transport_tls_new(side, options, &error);
+    if (end->settings == NULL)
+        g_printerr("%s\n", error->message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(end->settings);
+    CU_ASSERT_TRUE_FATAL(
+        transport_tls_start(end->transport, end->settings, NULL, early, early_size, NULL));
+}
+
+static void start_both(TlsPair *pair, const TransportTlsOptions *client,
+                       const TransportTlsOptions *server)
+{
+    tls_end_start(&pair->client, TRANSPORT_TLS_CLIENT, client, NULL, 0);
+    tls_end_start(&pair->server, TRANSPORT_TLS_SERVER, server, NULL, 0);
+}
+
+void tls_pair_start(TlsPair *pair, const TransportTlsOptions *client,
+                    const TransportTlsOptions *server)
+{
+    tls_pair_connect(pair);
+    start_both(pair, client, server);
+}
+
+void tls_pair_start_relayed(TlsPair *pair, const TransportTlsOptions *client,
+                            const TransportTlsOptions *server)
+{
+    int near[2], far[2];
+
+    connect_ends(near);
+    connect_ends(far);
+    end_init(&pair->client, near[0]);
+    end_init(&pair->server, far[1]);
+    pair->relayed = true;
+    pair->relay[0] = near[1];
+    pair->relay[1] = far[0];
+    start_both(pair, client, server);
+}
+
+static void end_clear(TlsEnd *end)
+{
+    transport_free(end->transport);
+    transport_tls_free(end->settings);
+    if (end->in != NULL)
+        g_byte_array_unref(end->in);
+}
+
+void tls_pair_clear(TlsPair *pair)
+{
+    end_clear(&pair->client);
+    end_clear(&pair->server);
+    if (pair->relayed) {
+        close(pair->relay[0]);
+        close(pair->relay[1]);
+    }
+}
+
+void tls_end_send(TlsEnd *end, const void *bytes, size_t size)
+{
+    end->out = bytes;
+    end->out_size = size;
+    end->sent = 0;
+}
+
+static bool owes(const TlsEnd *end)
+{
+    return end->sent < end->out_size && !end->refused;
+}
+
+static void move_out(TlsEnd *end)
+{
+    size_t done;
+
+    while (owes(end)) {
+        TransportStatus status = transport_write(end->transport, end->out + end->sent,
+                                                 MIN(end->piece, end->out_size - end->sent), &done);
+        end->refused = status == TRANSPORT_CLOSED;
+        if (status != TRANSPORT_DONE)
+            return;
+        end->sent += done;
+    }
+}
+
+/* Once only: what is left must be announced by poll() or transport_pending(). */
+static void move_in(TlsEnd *end)
+{
+    uint8_t buffer[READ_SIZE];
+    size_t done;
+    TransportStatus status = transport_read(end->transport, buffer, sizeof buffer, &done);
+
+    if (status == TRANSPORT_DONE)
+        g_byte_array_append(end->in, buffer, (guint)done);
+    end->closed = status == TRANSPORT_CLOSED;
+}
+
+static bool end_run(TlsEnd *end)
+{
+    int wanted = (end->closed ? 0 : POLLIN) | (owes(end) ? POLLOUT : 0);
+    struct pollfd wait = {.fd = transport_fd(end->transport),
+                          .events = transport_events(end->transport, (short)wanted)};
+
+    if (wait.fd < 0 || (end->closed && !owes(end) && wait.events == 0))
+        return false;
+    if (!transport_pending(end->transport) && poll(&wait, 1, 0) == 0)
+        return false;
+    (void)transport_advance(end->transport);
+    move_out(end);
+    if (!end->closed)
+        move_in(end);
+    return true;
+}
+
+static bool relay(int from, int to)
+{
+    uint8_t byte;
+    ssize_t got = recv(from, &byte, 1, 0);
+
+    if (got == 0)
+        (void)shutdown(to, SHUT_WR);
+    if (got == 1)
+        CU_ASSERT_EQUAL(send(to, &byte, 1, MSG_NOSIGNAL), 1);
+    return got == 1;
+}
+
+void tls_pair_run(TlsPair *pair)
+{
+    bool moved;
+
+    do {
+        moved = end_run(&pair->client);
+        moved |= end_run(&pair->server);
+        if (pair->relayed) {
+            moved |= relay(pair->relay[0], pair->relay[1]);
+            moved |= relay(pair->relay[1], pair->relay[0]);
+        }
+    } while (moved);
+}
+
+bool tls_end_delivered(const TlsEnd *end, const TlsEnd *other)
+{
+    return end->sent == end->out_size && other->in->len == end->out_size &&
+           memcmp(other->in->data, end->out, end->out_size) == 0;
+}
+
+TransportTlsState tls_end_state(const TlsEnd *end)
+{
+    return transport_tls_facts(end->transport).state;
+}
+
+bool tls_end_says(const TlsEnd *end, const char *text)
+{
+    const char *problem = transport_problem(end->transport);
+
+    if (problem != NULL && strstr(problem, text) != NULL)
+        return true;
+    g_printerr("\n  not \"%s\" but \"%s\"", text, problem == NULL ? "(none)" : problem);
+    return false;
+}

@@ -1,0 +1,58 @@
+/* Two ends of a stream, both ours, with TLS between them, driven by one thread.
+ *
+ * Each end is called only when poll() or transport_pending() says so, and its socket takes or has
+ * everything at once: when neither end is called any more, nothing will ever move again. */
+#ifndef NBDCONFORM_TESTS_TLS_PAIR_H
+#define NBDCONFORM_TESTS_TLS_PAIR_H
+
+#include "transport/tls.h"
+
+/* A file or folder that scripts/make-certificates has made. */
+#define CERTIFICATES(name) TEST_CERTIFICATES "/" name
+
+#define ONLY(version) "NORMAL:-VERS-ALL:+VERS-TLS" version
+
+typedef struct {
+    Transport *transport;
+    TransportTls *settings;
+    const uint8_t *out;           /* to be sent, */
+    size_t out_size, sent, piece; /* at most PIECE bytes at once */
+    GByteArray *in;
+    bool closed, refused; /* reading, writing is over */
+} TlsEnd;
+
+typedef struct {
+    TlsEnd client, server;
+    bool relayed;
+    int relay[2]; /* between them, a byte at a time */
+} TlsPair;
+
+/* Starts TLS at both ends. */
+void tls_pair_start(TlsPair *pair, const TransportTlsOptions *client,
+                    const TransportTlsOptions *server);
+
+/* The same with bytes that are delivered one by one. */
+void tls_pair_start_relayed(TlsPair *pair, const TransportTlsOptions *client,
+                            const TransportTlsOptions *server);
+
+/* Plain sockets, for a start by hand. */
+void tls_pair_connect(TlsPair *pair);
+void tls_end_start(TlsEnd *end, TransportTlsSide side, const TransportTlsOptions *options,
+                   const void *early, size_t early_size);
+void tls_pair_clear(TlsPair *pair);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TlsPair, tls_pair_clear)
+
+void tls_end_send(TlsEnd *end, const void *bytes, size_t size);
+
+/* Until nothing moves. */
+void tls_pair_run(TlsPair *pair);
+
+/* All of OUT has been sent, and is what OTHER has received. */
+bool tls_end_delivered(const TlsEnd *end, const TlsEnd *other);
+
+TransportTlsState tls_end_state(const TlsEnd *end);
+
+/* True if the end's problem has TEXT in it. */
+bool tls_end_says(const TlsEnd *end, const char *text);
+
+#endif
