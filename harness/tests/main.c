@@ -33,6 +33,8 @@
     SUITE(transport)                                                                               \
     SUITE(transport_tls)                                                                           \
     SUITE(watch)                                                                                   \
+    SUITE(watch_report)                                                                            \
+    SUITE(watch_sample)                                                                            \
     SUITE(wire)
 
 #define DECLARE(name) void name##_tests(void);

@@ -90,9 +90,10 @@ char *watch_find_report(const char *text)
         first++;
     if (*first == NULL)
         return NULL;
-    if (g_strv_length(first) > REPORT_LINES)
-        g_clear_pointer(&first[REPORT_LINES], g_free);
-    return g_strchomp(g_strjoinv("\n", first));
+    GString *report = g_string_new(*first);
+    for (unsigned i = 1; i < REPORT_LINES && first[i] != NULL; i++)
+        g_string_append_printf(report, "\n%s", first[i]);
+    return g_strchomp(g_string_free(report, FALSE));
 }
 
 static int by_name(const void *a, const void *b)

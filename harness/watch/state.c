@@ -150,6 +150,7 @@ bool state_elect(Watched *watched, pid_t pid)
         close(watched->main_fd);
     watched->main_fd = fd;
     watched->main = pid;
+    watched->ended = WATCH_RUNS;
     return true;
 }
 
