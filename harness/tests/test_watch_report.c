@@ -101,7 +101,9 @@ static void valgrind_is_heard_of_once_the_server_has_ended(void)
     watched_connect(watched);
     CU_ASSERT(watch_stop(watched, 10 * WATCHED_STOP_MS));
     g_autofree char *log = watch_valgrind_log(watched);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(log);
+    CU_ASSERT_PTR_NOT_NULL(log);
+    if (log == NULL)
+        return;
     CU_ASSERT_PTR_NOT_NULL(strstr(log, "FILE DESCRIPTORS: "));
     CU_ASSERT_PTR_NOT_NULL(strstr(log, "HEAP SUMMARY:"));
     g_autofree char *output = watch_output(watched, 0, SIZE_MAX);

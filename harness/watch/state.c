@@ -224,7 +224,7 @@ static bool has_crashed(Watched *watched, Reaped *crash)
 
 WatchState watch_state(Watched *watched, int *status)
 {
-    int ignored;
+    int ignored = -1;
     Reaped crash;
 
     status = status != NULL ? status : &ignored;
