@@ -27,6 +27,7 @@
     SUITE(session)                                                                                 \
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
+    SUITE(soak_crowd)                                                                              \
     SUITE(soak_cycle)                                                                              \
     SUITE(soak_growth)                                                                             \
     SUITE(target)                                                                                  \
