@@ -104,7 +104,7 @@ static unsigned descriptors(const Apart *apart)
 
 static void thousands_are_held_and_dropped(void)
 {
-    const CrowdKind kinds[] = {CROWD_CONNECTED, CROWD_NEGOTIATING, CROWD_SERVED};
+    const CrowdKind kinds[] = {CROWD_NEGOTIATING, CROWD_SERVED};
     Apart apart = serve_apart();
     SoakTarget target = target_at(apart.address);
     unsigned most = most_connections(), before = descriptors(&apart);
