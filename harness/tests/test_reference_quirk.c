@@ -207,6 +207,16 @@ static GByteArray *early_end(void)
     return bytes;
 }
 
+static GByteArray *other_than_informed(void)
+{
+    GByteArray *bytes = begin(RAW_FLAGS);
+
+    INFO(bytes, NBD_OPT_INFO, "disk", "\0\0");
+    INFO(bytes, NBD_OPT_GO, "no such disk", "\0\0");
+    put_option(bytes, NBD_OPT_ABORT, NULL, 0);
+    return bytes;
+}
+
 static GByteArray *open_export(const char *name)
 {
     GByteArray *bytes = begin(RAW_FLAGS);
@@ -312,6 +322,7 @@ static GByteArray *(*const conversations[])(void) = {
     bad_option_magic,
     huge_option,
     early_end,
+    other_than_informed,
     all_commands,
     mistakes,
     zero_length_trim,
