@@ -1,6 +1,7 @@
 /* What all messages share: from fields to bytes and back, and what quirks decide about them. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -22,6 +23,15 @@ void message_apply(Connection *c, QuirkPoint point, QuirkEvent *event)
         set_nagle(c);
 }
 
+#define LONGEST_BLOCK 60000 /* milliseconds: a server has to end some day */
+
+static void block_until_it_leaves(const Connection *c)
+{
+    struct pollfd client = {.fd = c->fd, .events = POLLRDHUP};
+
+    (void)poll(&client, 1, LONGEST_BLOCK);
+}
+
 bool message_cut_off(Connection *c, const QuirkEvent *event)
 {
     switch (event->fate) {
@@ -30,6 +40,10 @@ bool message_cut_off(Connection *c, const QuirkEvent *event)
         return true;
     case DO_HANG:
         connection_doom(c, FATE_HANG);
+        return true;
+    case DO_BLOCK:
+        block_until_it_leaves(c);
+        connection_doom(c, FATE_LOSE);
         return true;
     case DO_DIE:
         server_die(c->loop->server);

@@ -233,6 +233,7 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
     case DO_CLOSE_AFTER:
     case DO_HANG:
     case DO_HANG_AFTER:
+    case DO_BLOCK:
     case DO_DIE:
         event->fate = rule->action;
         event->fate_value = value;

@@ -92,6 +92,7 @@ typedef enum {
     DO_CLOSE_AFTER, /* hang up behind it */
     DO_HANG,        /* nothing is ever answered again */
     DO_HANG_AFTER,
+    DO_BLOCK, /* nobody is served by this thread until the client leaves */
     DO_DIE,   /* the server is gone, with all connections */
     DO_NAGLE, /* Nagle's algorithm is left on */
     DO_HOARD, /* writes stay with the connection, until it ends; sharing them is left to the command
