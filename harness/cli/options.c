@@ -26,6 +26,7 @@ static const char description[] =
     "Other commands:\n"
     "  nbdconform list             The cases; with --requirements what they check\n"
     "  nbdconform explain ID       A requirement, and the cases that check it\n"
+    "  nbdconform soak             Leaks and crashes, by thousands of reconnects\n"
     "  nbdconform manual           The notation of the cases\n"
     "  nbdconform serve            The reference server, standalone\n"
     "  nbdconform help COMMAND     The options of a command\n"
