@@ -36,14 +36,14 @@ static void say_request(Connection *connection, uint64_t command, uint64_t lengt
     play_connection_send(connection, bytes, sizeof bytes, 0);
 }
 
-/* Our side is between two messages, and can still speak. */
+/* Our side is between two messages, and can still speak; where TLS is due, not in the clear. */
 static bool can_speak(const Connection *connection)
 {
     const Session *session = connection->session;
 
     return !connection->ended && !connection->closed && !connection->shut &&
            !connection->shutting && !play_connection_owes(connection) &&
-           session_pending(session, SIDE_CLIENT) == 0 &&
+           session_pending(session, SIDE_CLIENT) == 0 && !session_facts(session)->tls &&
            !session_desynchronised(session, SIDE_CLIENT);
 }
 

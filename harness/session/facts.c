@@ -199,6 +199,7 @@ static void enter_transmission(Session *session)
 /* What was agreed before TLS is void (proto.md:1236); a relay sees no more than TLS from here. */
 static void start_tls(Session *session)
 {
+    session->facts.tls = true;
     session->facts.structured = false;
     session->extended = false;
     session->contexts_selected = false;

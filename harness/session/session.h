@@ -52,6 +52,7 @@ typedef struct {
     bool has_client_flags;
     uint32_t client_flags;
     bool no_zeroes;  /* both sides want it */
+    bool tls;        /* STARTTLS was acknowledged: from there on its records are due */
     bool structured; /* structured replies were negotiated */
     bool has_export; /* size and flags below are known */
     uint64_t size;

@@ -221,6 +221,9 @@ static void nobody_is_blamed_for_what_no_line_asks(void)
     PLAYS("open\n: flush @robust.answers\n",
           OPEN_DISK "request;" DONE("1") "request;" FAILS("2", "EIO"), "pass", "");
     PLAYS("negotiate\n", HELLO "hush", "pass", "");
+    /* where TLS is due, an ABORT in the clear would bring on an alert that is no option reply */
+    PLAYS("negotiate\nC: option STARTTLS\nS: reply STARTTLS ACK\n",
+          HELLO "option;" ACK("STARTTLS") "take 1; S hex 15030100020246", "pass", "");
     PLAYS("negotiate\n", HELLO "option; S close", "pass", "");
     PLAYS("negotiate\n", HELLO "option;" ERROR("ABORT", "ERR_UNSUP"), "pass", "");
 }

@@ -145,6 +145,8 @@ static void a_half_close_cuts_nothing_off(void)
 {
     PLAYS("open\nC: request WRITE length=1M data=zero\nC: shutdown\nS: ok @robust.answers\n",
           OPEN_DISK "request;" DONE("1"), "pass", "");
+    PLAYS("open\nC: request WRITE length=1M data=zero\nC: shutdown\n",
+          OPEN_DISK "C request type=WRITE cookie=1 length=1048576 + fill 1048576 0;", "pass", "");
 }
 
 /* … and a peer that does not take it can't hold us for ever. */
