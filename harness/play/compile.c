@@ -32,11 +32,10 @@ void play_case_free(PlayCase *play_case)
 static const struct {
     const Verb *verbs;
     const size_t *count;
-} tables[] = {{play_setup_verbs, &play_setup_verb_count},
-              {play_send_verbs, &play_send_verb_count},
-              {play_expect_verbs, &play_expect_verb_count},
-              {play_request_verbs, &play_request_verb_count},
-              {play_engine_verbs, &play_engine_verb_count}};
+} tables[] = {
+    {play_setup_verbs, &play_setup_verb_count},   {play_send_verbs, &play_send_verb_count},
+    {play_expect_verbs, &play_expect_verb_count}, {play_request_verbs, &play_request_verb_count},
+    {play_engine_verbs, &play_engine_verb_count}, {play_process_verbs, &play_process_verb_count}};
 
 const Verb *play_verb(ActorKind actor, const char *name)
 {
@@ -416,6 +415,11 @@ static bool check_plain(Compiler *compiler, const Statement *line)
                            verb->name);
         return false;
     }
+    if (verb->process && !compiler->play_case->process) {
+        scenario_set_error(compiler->error, compiler->scenario, line->verb_place,
+                           "%s needs the header line `uses process`", verb->name);
+        return false;
+    }
     if (!check_args(compiler, verb, line) || !check_citations(compiler, line) ||
         !check_outcome(compiler, line))
         return false;
@@ -516,6 +520,8 @@ static bool check_uses(Compiler *compiler)
         } else if (g_str_equal(use->word, "tail") || g_str_equal(use->word, "whole-export") ||
                    g_str_equal(use->word, "process")) {
             compiler->play_case->alone = true;
+            if (g_str_equal(use->word, "process"))
+                compiler->play_case->process = true;
         } else {
             scenario_set_error(compiler->error, compiler->scenario, use->place,
                                "a case can use region SIZE, tail, whole-export or process, not %s",

@@ -293,6 +293,8 @@ char *play_unfit(const PlayCase *play_case, const PlayMode *mode, const PlayTarg
     if (play_case->pins_replies && play_case->replies == REPLIES_SIMPLE &&
         mode->replies != REPLIES_SIMPLE)
         return g_strdup("is about simple replies");
+    if (play_case->process && mode->server == NULL)
+        return g_strdup("needs a server that is started by --spawn");
     if (play_case->writes && !mode->allow_writes)
         return g_strdup("needs --allow-writes");
     char *unmet = play_needs(play_case, mode, target, &target->facts, target->entered);

@@ -15,6 +15,7 @@
 #include "scenario/scenario.h"
 #include "session/session.h"
 #include "transport/transport.h"
+#include "watch/watch.h"
 
 /* ---- Verdicts --------------------------------------------------------------------------------- */
 
@@ -63,9 +64,10 @@ typedef struct {
     GPtrArray *findings; /* of Finding */
     GPtrArray *setup;    /* of Finding: seen on the way to the test, to be reported once a run */
     char *blocked_by;    /* id of the requirement whose step blocked, or NULL */
-    bool doubtful;       /* could be the doing of something else: to be played again, alone */
-    bool unsettled;      /* writes may be under way still: what is in its region may change */
-    char *transcript;    /* both sides, in the notation, with hex of what is not understood */
+    bool spent;       /* the server's process was signalled: another is due before the next case */
+    bool doubtful;    /* could be the doing of something else: to be played again, alone */
+    bool unsettled;   /* writes may be under way still: what is in its region may change */
+    char *transcript; /* both sides, in the notation, with hex of what is not understood */
     unsigned duration_us;
 } PlayResult;
 void play_result_free(PlayResult *result);
@@ -81,6 +83,7 @@ typedef enum { REPLIES_SIMPLE, REPLIES_STRUCTURED, REPLIES_EXTENDED } PlayReplie
 
 typedef struct {
     const TransportAddress *address;
+    Watched *server; /* the process that listens there, if it is ours to signal; or NULL */
     const char *export_name;
     PlayEnter enter;
     PlayReplies replies;
@@ -117,6 +120,7 @@ typedef struct {
     unsigned connections;          /* open at once */
     uint64_t region;               /* bytes of the export that are its own; 0: none */
     bool alone;                    /* uses tail, whole-export or process */
+    bool process;                  /* uses process: a server of its own, that it may signal */
     bool pins_enter, pins_replies; /* contradicts the modes other than these: */
     PlayEnter enter;
     PlayReplies replies;

@@ -20,6 +20,7 @@ typedef struct {
     unsigned setup; /* > 0 while on the way to the test: what is found then is not the case's */
     bool over;      /* the verdict is settled, but for `then` lines */
     bool skipped, blocked, broken;
+    int last_signal; /* the last one that the case sent to the server; 0: none */
     uint64_t region;
 } Player;
 
@@ -58,6 +59,7 @@ typedef struct {
     const Field *fields;       /* ended by one without a name */
     bool writes;               /* may change the export */
     bool connects;             /* makes a connection, named by `as` */
+    bool process;              /* only where the case says `uses process` */
     const char *requirement;   /* S: what a failing line without citation breaks */
     const char *usage;
     const char *manual;
@@ -76,9 +78,9 @@ ActorKind play_actor(const Statement *line);
 
 /* The verb tables of each file. */
 extern const Verb play_send_verbs[], play_expect_verbs[], play_setup_verbs[], play_request_verbs[],
-    play_engine_verbs[];
+    play_engine_verbs[], play_process_verbs[];
 extern const size_t play_send_verb_count, play_expect_verb_count, play_setup_verb_count,
-    play_request_verb_count, play_engine_verb_count;
+    play_request_verb_count, play_engine_verb_count, play_process_verb_count;
 
 /* ---- Players ---------------------------------------------------------------------------------- */
 
