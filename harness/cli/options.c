@@ -14,11 +14,13 @@
 static const char summary[] =
     "Judges an NBD server by the NBD protocol: plays every case of its catalogue against\n"
     "the server, and reports what the server breaks, with the sentence and the bytes.\n"
-    "Without --target it judges the reference server inside the program.";
+    "Without --target or --spawn it judges the reference server inside the program.";
 
 static const char description[] =
     "A target is HOST, HOST:PORT, [IPV6]:PORT, unix:PATH, /PATH, or an NBD URI such as\n"
     "nbd://localhost/disk or nbd+unix:///disk?socket=PATH.\n"
+    "A COMMAND names where the server is to listen: {socket}, {port} or {uri} in it are\n"
+    "replaced. It must go on when its clients leave.\n"
     "\n"
     "A GLOB is a case's id, or a folder of cases, and may have wildcards; * also stands\n"
     "for slashes. --only and --skip may be given more than once.\n"
@@ -100,13 +102,25 @@ static bool check_quirks(const CliOptions *options, GError **error)
 {
     if (options->quirks == NULL)
         return true;
-    if (options->target != NULL)
-        return cli_mistake(error, "--quirk is for the embedded server, not for a --target");
+    if (options->target != NULL || options->spawn != NULL)
+        return cli_mistake(error, "--quirk is for the embedded server, not for a %s",
+                           options->target != NULL ? "--target" : "--spawn");
     for (char **name = options->quirks; *name != NULL; name++) {
         g_autoptr(GError) unknown = NULL;
         if (ref_quirk_find(*name, &unknown) == NULL)
             return cli_mistake(error, "--quirk: %s", unknown->message);
     }
+    return true;
+}
+
+static bool check_server(const CliOptions *options, GError **error)
+{
+    if (options->spawn != NULL && options->target != NULL)
+        return cli_mistake(error, "--spawn starts the server; a --target runs already: give one");
+    if (options->pid < 0)
+        return cli_mistake(error, "--pid: %d is no process id", options->pid);
+    if (options->pid > 0 && options->target == NULL)
+        return cli_mistake(error, "--pid is for the process behind a --target");
     return true;
 }
 
@@ -130,7 +144,8 @@ static bool check(CliOptions *options, int argc, char **argv, GError **error)
         return cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform --help`", argv[1]);
     return check_enter(options, error) && check_replies(options, error) &&
            check_numbers(options, error) && check_export_name(options->export_name, error) &&
-           check_quirks(options, error) && check_report_paths(options, error);
+           check_server(options, error) && check_quirks(options, error) &&
+           check_report_paths(options, error);
 }
 
 /* ---- Parsing ---------------------------------------------------------------------------------- */
@@ -141,6 +156,10 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
     const GOptionArg text = G_OPTION_ARG_FILENAME, texts = G_OPTION_ARG_FILENAME_ARRAY;
     const GOptionEntry entries[] = {
         {"target", 0, 0, text, &options->target, "The server to judge", "TARGET"},
+        {"spawn", 0, 0, text, &options->spawn, "Start the server to judge, and watch its processes",
+         "COMMAND"},
+        {"pid", 0, 0, G_OPTION_ARG_INT, &options->pid,
+         "Watch this process: it is the --target's, and runs here", "PID"},
         {"export", 0, 0, text, &options->export_name, "The export to use (the default export)",
          "NAME"},
         {"allow-writes", 0, 0, G_OPTION_ARG_NONE, &options->allow_writes,
@@ -178,6 +197,7 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
 void options_clear(CliOptions *options)
 {
     g_free(options->target);
+    g_free(options->spawn);
     g_free(options->export_name);
     g_strfreev(options->quirks);
     g_strfreev(options->only);
@@ -213,6 +233,8 @@ char *options_again(const CliOptions *options, const char *program)
 
     if (options->target != NULL)
         append_option(command, "--target", options->target);
+    if (options->spawn != NULL)
+        append_option(command, "--spawn", options->spawn);
     if (options->export_name != NULL)
         append_option(command, "--export", options->export_name);
     append_options(command, "--quirk", options->quirks);

@@ -8,7 +8,9 @@
 #include "play/play.h"
 
 typedef struct {
-    char *target; /* NULL: the embedded server */
+    char *target; /* NULL, and no SPAWN: the embedded server */
+    char *spawn;  /* command that starts the server, or NULL */
+    int pid;      /* of the server's process; 0: not given */
     char *export_name;
     char **quirks;
     gboolean allow_writes, strict, verbose, version;

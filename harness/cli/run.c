@@ -16,6 +16,9 @@
 /* Reports of one run: the console, and a file of each format. */
 #define MOST_REPORTS 4
 
+/* A server may have to read a whole disk before it accepts, and valgrind slows it down. */
+#define SPAWN_READY_MS 60000u
+
 typedef struct {
     CliOptions options;
     const char *program;
@@ -81,6 +84,8 @@ static bool find_target(Invocation *invocation, GError **error)
 {
     const CliOptions *options = &invocation->options;
 
+    if (options->spawn != NULL)
+        return true;
     if (options->target == NULL)
         return options->export_name == NULL || embedded_has_export(options->export_name, error);
     invocation->target = target_parse(options->target, error);
@@ -142,13 +147,26 @@ static bool make_reports(Invocation *invocation, GError **error)
 
 /* ---- Running ---------------------------------------------------------------------------------- */
 
+/* What --spawn asks for. Until it has started the server takes as long as it may. */
+static WatchSpawn spawn_of(const Invocation *invocation)
+{
+    return (WatchSpawn){
+        .command = invocation->options.spawn,
+        .export_name = export_name(invocation),
+        .ready_ms = SPAWN_READY_MS,
+    };
+}
+
 static RunSummary *run(const Invocation *invocation, GError **error)
 {
     const CliOptions *options = &invocation->options;
     const RunObserver *observers[MOST_REPORTS + 1] = {NULL};
-    bool embedded = invocation->target == NULL;
+    const WatchSpawn spawn = spawn_of(invocation);
+    bool embedded = invocation->target == NULL && options->spawn == NULL;
     RunOptions run_options = {
-        .mode = {.address = embedded ? invocation->embedded : invocation->target->address,
+        .mode = {.address = embedded                     ? invocation->embedded
+                            : invocation->target != NULL ? invocation->target->address
+                                                         : NULL,
                  .export_name = export_name(invocation),
                  .enter = options->enter,
                  .replies = options->replies,
@@ -156,7 +174,11 @@ static RunSummary *run(const Invocation *invocation, GError **error)
                  .timeout_ms = (unsigned)(options->timeout * 1000),
                  .allow_writes = options->allow_writes || embedded,
                  .salt = (uint64_t)g_random_int() << 32 | g_random_int()},
-        .target_name = embedded ? "the embedded reference server" : invocation->target->name,
+        .target_name = embedded                     ? "the embedded reference server"
+                       : invocation->target != NULL ? invocation->target->name
+                                                    : options->spawn,
+        .spawn = options->spawn != NULL ? &spawn : NULL,
+        .pid = options->pid,
         .cases = invocation->cases,
         .jobs = (unsigned)options->jobs,
         .strict = options->strict,
@@ -191,6 +213,7 @@ static int judge(const RunSummary *summary)
 static int status_of(const GError *error)
 {
     if (error->domain == TRANSPORT_ERROR ||
+        g_error_matches(error, WATCH_ERROR, WATCH_ERROR_START) ||
         g_error_matches(error, TARGET_ERROR, TARGET_ERROR_RESOLVE) ||
         (error->domain == REF_ERROR && error->code != REF_ERROR_CONFIG))
         return CLI_UNREACHABLE;
@@ -215,7 +238,8 @@ static bool prepare(Invocation *invocation, GError **error)
 {
     return find_target(invocation, error) && choose_cases(invocation, error) &&
            make_reports(invocation, error) &&
-           (invocation->target != NULL || start_embedded(invocation, error));
+           (invocation->target != NULL || invocation->options.spawn != NULL ||
+            start_embedded(invocation, error));
 }
 
 static int print_version(void)

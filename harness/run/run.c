@@ -7,169 +7,42 @@
 #define DEFAULT_JOBS 4u
 #define TICK_US (G_USEC_PER_SEC / 10)
 
-/* So many times the usual time an answer gets when it is asked for once more. */
-#define PATIENCE 2u
+/* ---- Jobs ------------------------------------------------------------------------------------- */
 
-/* After so many cases in a row that did not get as far as their test, for silence or a refused
- * connection, the target is taken to be gone: waiting for it in each case left would take for ever. */
-#define HOPELESS 8u
-#define HOPELESS_ALONE 3u
+typedef void (*JobWork)(Job *job);
 
 typedef struct {
-    const PlayCase *play_case;
-    PlayResult *result;
-    bool done;
-} Task;
+    Job *job;
+    JobWork work;
+} Shift;
 
-typedef struct {
-    const RunOptions *options;
-    PlayMode mode;
-    RunSummary *summary;
-    RunRegions *regions;
-    GArray *tasks;    /* of Task, in the catalogue's order */
-    GPtrArray *setup; /* of Finding: seen on the way, by all cases */
-    GMutex mutex;     /* guards what follows, the summary, and the observers */
-    GCond changed;
-    guint next; /* first task that no job has taken */
-    unsigned running;
-    unsigned in_vain; /* cases in a row that could not get in */
-    bool hopeless;
-    GMutex writer; /* where connections don't see each other's writes, one case writes at a time */
-} Run;
-
-static bool stopped(const Run *run)
+static bool going_on(const Run *run)
 {
-    return play_stopped(run->options->stop);
+    return !run_stopped(run) && !run->hopeless && !run->gone;
 }
 
-/* ---- Observers -------------------------------------------------------------------------------- */
-
-static void tell_begin(const Run *run)
+/* Every server but the first is started by the job that it is for. A server that cannot run twice, as one
+ * that locks its disk, is no mistake of anybody's: there is one job less. */
+static bool has_server(Job *job)
 {
-    const RunObserver *const *each = run->options->observers;
+    const WatchSpawn *spawn = job->run->options->spawn;
 
-    for (; each != NULL && *each != NULL; each++)
-        if ((*each)->begin != NULL)
-            (*each)->begin((*each)->self, run->options, run->summary);
+    if (spawn == NULL || job->server != NULL)
+        return true;
+    job->server = run_server_spawn(spawn, NULL);
+    if (job->server == NULL)
+        return false;
+    job_use_server(job);
+    return true;
 }
 
-static void tell_started(const Run *run, const PlayCase *play_case)
+static gpointer work_shift(gpointer data)
 {
-    const RunObserver *const *each = run->options->observers;
+    const Shift *shift = data;
+    Run *run = shift->job->run;
 
-    for (; each != NULL && *each != NULL; each++)
-        if ((*each)->started != NULL)
-            (*each)->started((*each)->self, play_case);
-}
-
-static void tell_tick(const Run *run)
-{
-    const RunObserver *const *each = run->options->observers;
-
-    for (; each != NULL && *each != NULL; each++)
-        if ((*each)->tick != NULL)
-            (*each)->tick((*each)->self, run->summary);
-}
-
-static void tell_end(const Run *run)
-{
-    const RunObserver *const *each = run->options->observers;
-
-    for (; each != NULL && *each != NULL; each++)
-        if ((*each)->end != NULL)
-            (*each)->end((*each)->self, run->options, run->summary);
-}
-
-/* ---- One case --------------------------------------------------------------------------------- */
-
-static PlayResult *play_with_resources(Run *run, const PlayCase *play_case, const PlayMode *mode)
-{
-    bool one_writer = play_case->writes && !run->summary->target.concurrent_writes;
-    /* Where the probe could not enter there are no regions; the case will be blocked before it writes. */
-    bool lent = run_regions_fit(run->regions, play_case->region) && play_case->region > 0;
-    bool restless = false;
-    uint64_t region = 0;
-
-    if (one_writer)
-        g_mutex_lock(&run->writer);
-    if (lent)
-        region = run_regions_take(run->regions, &restless);
-    PlayResult *result = play_run_case(play_case, mode, &run->summary->target, region);
-    result->doubtful |= restless && result->verdict != VERDICT_PASS;
-    if (lent)
-        run_regions_give(run->regions, region, result->unsettled);
-    if (one_writer)
-        g_mutex_unlock(&run->writer);
-    return result;
-}
-
-/* Files the verdict that stands; what was met on the way there is kept for the end. */
-static void finish(Run *run, Task *task)
-{
-    GPtrArray *setup = task->result->setup;
-
-    g_ptr_array_set_free_func(setup, NULL);
-    for (guint i = 0; i < setup->len; i++)
-        g_ptr_array_add(run->setup, setup->pdata[i]);
-    g_ptr_array_set_size(setup, 0);
-    task->done = true;
-    run_file(run->options, run->summary, task->play_case, g_steal_pointer(&task->result));
-}
-
-/* Keeps count of the cases that could not get in, up to LIMIT in a row. */
-static void note_hope(Run *run, const PlayResult *result, unsigned limit)
-{
-    if (result->verdict == VERDICT_BLOCKED && result->doubtful)
-        run->in_vain++;
-    else
-        run->in_vain = 0;
-    run->hopeless = run->in_vain >= limit;
-}
-
-static void play_task(Run *run, Task *task)
-{
-    g_mutex_lock(&run->mutex);
-    tell_started(run, task->play_case);
-    g_mutex_unlock(&run->mutex);
-
-    PlayResult *result = play_with_resources(run, task->play_case, &run->mode);
-
-    g_mutex_lock(&run->mutex);
-    if (stopped(run) && result->verdict == VERDICT_ERROR) {
-        play_result_free(result); /* was cut short */
-    } else {
-        task->result = result;
-        note_hope(run, result, HOPELESS);
-        if (!result->doubtful)
-            finish(run, task);
-    }
-    g_cond_signal(&run->changed);
-    g_mutex_unlock(&run->mutex);
-}
-
-/* ---- Beside one another ----------------------------------------------------------------------- */
-
-static Task *take_task(Run *run)
-{
-    Task *task = NULL;
-
-    g_mutex_lock(&run->mutex);
-    while (task == NULL && run->next < run->tasks->len && !stopped(run) && !run->hopeless) {
-        task = &g_array_index(run->tasks, Task, run->next++);
-        if (task->done || task->play_case->alone)
-            task = NULL;
-    }
-    g_mutex_unlock(&run->mutex);
-    return task;
-}
-
-static gpointer job(gpointer data)
-{
-    Run *run = data;
-    Task *task;
-
-    while ((task = take_task(run)) != NULL)
-        play_task(run, task);
+    if (has_server(shift->job))
+        shift->work(shift->job);
     g_mutex_lock(&run->mutex);
     run->running--;
     g_cond_signal(&run->changed);
@@ -183,106 +56,93 @@ static void await_jobs(Run *run)
     g_mutex_lock(&run->mutex);
     while (run->running > 0) {
         g_cond_wait_until(&run->changed, &run->mutex, g_get_monotonic_time() + TICK_US);
-        tell_tick(run);
+        run_tell_tick(run->options, run->summary);
     }
     g_mutex_unlock(&run->mutex);
 }
 
-static void play_in_jobs(Run *run, unsigned jobs)
+/* In threads of their own, even if it is one, so that the progress goes on. */
+static void work_in_jobs(Run *run, unsigned jobs, JobWork work)
 {
     g_autoptr(GPtrArray) threads = g_ptr_array_new();
+    g_autofree Shift *shifts = g_new0(Shift, jobs);
 
     run->running = jobs;
-    for (unsigned i = 0; i < jobs; i++)
-        g_ptr_array_add(threads, g_thread_new("job", job, run));
+    for (unsigned i = 0; i < jobs; i++) {
+        shifts[i] = (Shift){&g_array_index(run->jobs, Job, i), work};
+        g_ptr_array_add(threads, g_thread_new("job", work_shift, &shifts[i]));
+    }
     await_jobs(run);
     for (guint i = 0; i < threads->len; i++)
         g_thread_join(threads->pdata[i]);
 }
 
-/* ---- Alone ------------------------------------------------------------------------------------ */
+/* ---- Beside one another, and alone ------------------------------------------------------------ */
 
-typedef struct {
-    Run *run;
-    void (*play)(Run *run);
-} Alone;
-
-static gpointer alone_job(gpointer data)
+static Task *take_task(Run *run)
 {
-    Alone *alone = data;
+    Task *task = NULL;
 
-    alone->play(alone->run);
-    g_mutex_lock(&alone->run->mutex);
-    alone->run->running--;
-    g_cond_signal(&alone->run->changed);
-    g_mutex_unlock(&alone->run->mutex);
-    return NULL;
+    g_mutex_lock(&run->mutex);
+    while (task == NULL && run->next < run->tasks->len && going_on(run)) {
+        task = &g_array_index(run->tasks, Task, run->next++);
+        if (task->done || task->play_case->alone)
+            task = NULL;
+    }
+    g_mutex_unlock(&run->mutex);
+    return task;
 }
 
-/* In a thread of its own too, so that the progress goes on. */
-static void play_alone(Run *run, void (*play)(Run *run))
+static void play_tasks(Job *job)
 {
-    Alone alone = {run, play};
+    Task *task;
 
-    run->running = 1;
-    GThread *thread = g_thread_new("alone", alone_job, &alone);
-    await_jobs(run);
-    g_thread_join(thread);
-    /* cppcheck-suppress memleak ; joining has released it */
+    while ((task = take_task(job->run)) != NULL)
+        job_play(job, task);
 }
 
-static void play_lonely_cases(Run *run)
+static void play_lonely_cases(Job *job)
 {
-    for (guint i = 0; i < run->tasks->len && !stopped(run) && !run->hopeless; i++) {
+    Run *run = job->run;
+
+    for (guint i = 0; i < run->tasks->len && going_on(run); i++) {
         Task *task = &g_array_index(run->tasks, Task, i);
         if (!task->done && task->result == NULL && task->play_case->alone)
-            play_task(run, task);
+            job_play(job, task);
     }
-}
-
-/* The verdict of the second try is the one that counts, unless there was none (AGAIN is NULL, or was cut
- * short). Where the second try does not get as far as the test, what the first one saw stands: it may be
- * what killed the target. */
-static void replace(Run *run, Task *task, PlayResult *again)
-{
-    bool cut_short = again == NULL || (stopped(run) && again->verdict == VERDICT_ERROR);
-
-    if (!cut_short)
-        note_hope(run, again, HOPELESS_ALONE);
-    if (cut_short || (again->verdict == VERDICT_BLOCKED && task->result->verdict == VERDICT_FAIL)) {
-        play_result_free(again);
-        return;
-    }
-    play_result_free(task->result);
-    task->result = again;
 }
 
 /* A verdict that rests on silence, on a close or on a refused connection could be another case's doing, or
  * a busy machine's: asked again, alone, with more time, the target speaks for itself. */
-static void replay_doubtful(Run *run)
+static void replay_doubtful(Job *job)
 {
-    PlayMode patient = run->mode;
+    Run *run = job->run;
 
-    patient.timeout_ms *= PATIENCE;
     run->in_vain = 0;
     run->hopeless = false;
-    for (guint i = 0; i < run->tasks->len && !stopped(run); i++) {
+    for (guint i = 0; i < run->tasks->len && !run_stopped(run); i++) {
         Task *task = &g_array_index(run->tasks, Task, i);
-        if (task->done || task->result == NULL)
-            continue;
-        PlayResult *again =
-            run->hopeless ? NULL : play_with_resources(run, task->play_case, &patient);
-        g_mutex_lock(&run->mutex);
-        replace(run, task, again);
-        finish(run, task);
-        g_mutex_unlock(&run->mutex);
+        if (!task->done && task->result != NULL)
+            job_play_again(job, task);
+    }
+}
+
+/* A target that was given up and then answered after all, when it was asked alone, gets the rest. */
+static void play_rest(Job *job)
+{
+    Run *run = job->run;
+
+    for (guint i = 0; i < run->tasks->len && going_on(run); i++) {
+        Task *task = &g_array_index(run->tasks, Task, i);
+        if (!task->done && task->result == NULL)
+            job_play(job, task);
     }
 }
 
 /* Cases that were not even tried, because the target was gone. */
 static void give_up(Run *run)
 {
-    for (guint i = 0; i < run->tasks->len && !stopped(run); i++) {
+    for (guint i = 0; i < run->tasks->len && !run_stopped(run); i++) {
         Task *task = &g_array_index(run->tasks, Task, i);
         if (task->done)
             continue;
@@ -310,7 +170,8 @@ static uint64_t largest_region(const GPtrArray *cases, uint64_t size)
 
 static char *unfit(const Run *run, const PlayCase *play_case)
 {
-    char *reason = play_unfit(play_case, &run->mode, &run->summary->target);
+    char *reason =
+        play_unfit(play_case, &g_array_index(run->jobs, Job, 0).mode, &run->summary->target);
 
     if (reason != NULL || play_case->region == 0 || !run->summary->target.entered ||
         run_regions_fit(run->regions, play_case->region))
@@ -364,42 +225,36 @@ static void sort_entries(Run *run)
     g_ptr_array_sort_with_data(run->summary->entries, by_order, order);
 }
 
-/* A target can die of a case that was over already: at the end it has to accept connections still. */
+/* A target can die of a case that was over already: at the end it has to accept connections still. Servers of
+ * ours are ended, and may have more to say then. */
 static void check_alive(Run *run)
 {
+    const Job *first = &g_array_index(run->jobs, Job, 0);
     g_autoptr(GError) error = NULL;
-    PlayMode patient = run->mode;
+
+    if (run->options->spawn != NULL) {
+        for (guint i = 0; i < run->jobs->len; i++)
+            run_server_close(g_array_index(run->jobs, Job, i).server,
+                             first->mode.timeout_ms * PATIENCE, run->setup);
+        return;
+    }
+    PlayMode patient = first->mode;
     patient.timeout_ms *= PATIENCE;
     g_autoptr(Transport) transport = play_reach(&patient, &run->summary->target, &error);
-
-    if (transport != NULL)
-        return;
-    Finding *finding = g_new0(Finding, 1);
-    finding->requirement = requirement_find(REQ("robust.process-alive"));
-    finding->by = SIDE_SERVER;
-    finding->message = g_strdup_printf("at the end of the run: %s", error->message);
-    g_ptr_array_add(run->setup, finding);
-}
-
-/* A target that was given up and then answered after all, when it was asked alone, gets the rest. */
-static void play_rest(Run *run)
-{
-    for (guint i = 0; i < run->tasks->len && !stopped(run) && !run->hopeless; i++) {
-        Task *task = &g_array_index(run->tasks, Task, i);
-        if (!task->done && task->result == NULL)
-            play_task(run, task);
-    }
+    if (transport == NULL)
+        run_note(run, REQ("robust.process-alive"),
+                 g_strdup_printf("at the end of the run: %s", error->message));
 }
 
 static void play_all(Run *run)
 {
     skip_unfit(run);
-    play_in_jobs(run, sensible_jobs(run->options, &run->summary->target));
-    play_alone(run, play_lonely_cases);
-    play_alone(run, replay_doubtful);
-    if (!run->hopeless) {
-        play_alone(run, play_rest);
-        play_alone(run, replay_doubtful);
+    work_in_jobs(run, run->jobs->len, play_tasks);
+    work_in_jobs(run, 1, play_lonely_cases);
+    work_in_jobs(run, 1, replay_doubtful);
+    if (going_on(run)) {
+        work_in_jobs(run, 1, play_rest);
+        work_in_jobs(run, 1, replay_doubtful);
     }
     give_up(run);
     check_alive(run);
@@ -407,42 +262,110 @@ static void play_all(Run *run)
     sort_entries(run);
 }
 
+/* ---- Beginning and end ------------------------------------------------------------------------ */
+
+/* The server that is started first, or whose process we were told: it gets probed. */
+static bool find_server(const RunOptions *options, PlayMode *mode, RunServer **server,
+                        GError **error)
+{
+    if (options->spawn != NULL)
+        *server = run_server_spawn(options->spawn, error);
+    else if (options->pid > 0)
+        *server = run_server_watch(options->pid, error);
+    else
+        return true;
+    if (*server == NULL)
+        return false;
+    if (options->spawn != NULL) {
+        mode->address = run_server_address(*server);
+        mode->server = run_server_process(*server);
+    }
+    return true;
+}
+
+/* A server that serves one client and ends can't be asked a second time. */
+static bool stays(RunServer *server, GError **error)
+{
+    g_autofree char *end = server == NULL ? NULL : run_server_end(server);
+
+    if (end == NULL)
+        return true;
+    g_autofree char *said = run_server_said(server);
+    g_set_error(error, WATCH_ERROR, WATCH_ERROR_START,
+                "the server %s while it was probed; it has to go on when its clients leave (as "
+                "qemu-nbd with --persistent)%s%s",
+                end, *said != '\0' ? "; it said:\n" : "", said);
+    return false;
+}
+
+static void run_init(Run *run, const PlayMode *mode, RunServer *server)
+{
+    const RunOptions *options = run->options;
+    const PlayTarget *target = &run->summary->target;
+    unsigned jobs = sensible_jobs(options, target);
+
+    g_mutex_init(&run->mutex);
+    g_mutex_init(&run->writer);
+    g_cond_init(&run->changed);
+    run->tasks = g_array_new(FALSE, TRUE, sizeof(Task));
+    run->jobs = g_array_sized_new(FALSE, TRUE, sizeof(Job), jobs);
+    for (unsigned i = 0; i < jobs; i++) {
+        Job job = {.run = run, .mode = *mode};
+        if (i == 0 && options->spawn != NULL)
+            job.server = server;
+        g_array_append_val(run->jobs, job);
+    }
+    run->process = options->spawn == NULL ? server : NULL;
+    run->setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+    run->regions = run_regions_new(
+        &target->facts, largest_region(options->cases, target->facts.size), DEFAULT_JOBS * 4);
+}
+
+static void run_clear(Run *run)
+{
+    for (guint i = 0; i < run->jobs->len; i++)
+        run_server_free(g_array_index(run->jobs, Job, i).server);
+    for (guint i = 0; i < run->tasks->len; i++)
+        play_result_free(g_array_index(run->tasks, Task, i).result);
+    run_server_free(run->process);
+    run_regions_free(run->regions);
+    g_ptr_array_unref(run->setup);
+    g_array_unref(run->jobs);
+    g_array_unref(run->tasks);
+    g_cond_clear(&run->changed);
+    g_mutex_clear(&run->writer);
+    g_mutex_clear(&run->mutex);
+}
+
 RunSummary *run_cases(const RunOptions *options, GError **error)
 {
     g_autoptr(RunSummary) summary = run_summary_new();
     gint64 began_us = g_get_monotonic_time();
-    Run run = {.options = options, .mode = options->mode, .summary = summary};
+    PlayMode mode = options->mode;
+    Run run = {.options = options, .summary = summary};
+    RunServer *server = NULL;
 
-    run.mode.stop = options->stop;
-    if (run.mode.salt == 0)
-        run.mode.salt = (uint64_t)g_random_int() << 32 | g_random_int();
+    mode.stop = options->stop;
+    if (mode.salt == 0)
+        mode.salt = (uint64_t)g_random_int() << 32 | g_random_int();
     summary->total = options->cases->len;
-    if (!play_probe(&run.mode, options->jobs > 0 ? options->jobs : DEFAULT_JOBS, &summary->target,
-                    error))
+    if (!find_server(options, &mode, &server, error))
         return NULL;
+    if (!play_probe(&mode, options->jobs > 0 ? options->jobs : DEFAULT_JOBS, &summary->target,
+                    error) ||
+        !stays(server, error)) {
+        run_server_free(server);
+        return NULL;
+    }
     summary->probed = true;
-    g_mutex_init(&run.mutex);
-    g_mutex_init(&run.writer);
-    g_cond_init(&run.changed);
-    run.tasks = g_array_new(FALSE, TRUE, sizeof(Task));
-    run.setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
-    run.regions = run_regions_new(&summary->target.facts,
-                                  largest_region(options->cases, summary->target.facts.size),
-                                  DEFAULT_JOBS * 4);
+    run_init(&run, &mode, server);
 
-    tell_begin(&run);
+    run_tell_begin(options, summary);
     play_all(&run);
-    summary->interrupted = stopped(&run);
+    summary->interrupted = run_stopped(&run);
     summary->duration_ms = (unsigned)((g_get_monotonic_time() - began_us) / 1000);
-    tell_end(&run);
+    run_tell_end(options, summary);
 
-    for (guint i = 0; i < run.tasks->len; i++)
-        play_result_free(g_array_index(run.tasks, Task, i).result);
-    run_regions_free(run.regions);
-    g_ptr_array_unref(run.setup);
-    g_array_unref(run.tasks);
-    g_cond_clear(&run.changed);
-    g_mutex_clear(&run.writer);
-    g_mutex_clear(&run.mutex);
+    run_clear(&run);
     return g_steal_pointer(&summary);
 }

@@ -17,6 +17,9 @@ typedef struct RunObserver RunObserver;
 typedef struct {
     PlayMode mode;
     const char *target_name;  /* for messages */
+    const WatchSpawn *spawn;  /* the server is started by the run, once for each job; or NULL. The
+                                 mode's address is then of no account */
+    pid_t pid;                /* the process of a server that runs already; 0: not known */
     GPtrArray *cases;         /* of PlayCase, in the catalogue's order */
     unsigned jobs;            /* 0: as many as is sensible */
     bool strict;              /* a broken SHOULD fails */

@@ -27,15 +27,12 @@
     SUITE(session)                                                                                 \
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
-    SUITE(soak_crowd)                                                                              \
     SUITE(soak_cycle)                                                                              \
     SUITE(soak_growth)                                                                             \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
     SUITE(transport_tls)                                                                           \
     SUITE(watch)                                                                                   \
-    SUITE(watch_report)                                                                            \
-    SUITE(watch_sample)                                                                            \
     SUITE(wire)
 
 #define DECLARE(name) void name##_tests(void);

@@ -110,7 +110,7 @@ static void who_uses_the_tail_or_everything_is_alone(void)
     static const char *const lines[] = {
         WRITER("a"), "uses tail\nopen export=\"alone\"\n: flush\n: read length=1\n: flush\n",
         WRITER("b"), "uses whole-export\nopen export=\"alone\"\n: flush\n: flush\n",
-        WRITER("c"), "uses process\nopen export=\"alone\"\n: flush\n: flush\n",
+        WRITER("c"), "uses tail\nopen export=\"alone\"\n: flush\n: flush\n",
         WRITER("d"), NULL};
     g_autoptr(Watch) watch =
         ran_watch_new(SERVE, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
