@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -227,11 +226,8 @@ static void keep_child(bool dead)
         pause();
 }
 
-void leak_keep(const Leak *leak, int epoll, int fd)
+void leak_keep(const Leak *leak, int fd)
 {
-    /* A child holds the socket for a moment, and a second descriptor for good: closing it will not
-     * end its events. */
-    epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
     switch (leak->kind) {
     case LEAK_FD:
         keep_socket(fd);

@@ -89,7 +89,7 @@ void leak_see_leave(Connection *c);
 /* The connection is about to be closed. */
 void leak_see_end(Connection *c);
 
-/* Keeps what LEAK says of the connection with socket FD in EPOLL. */
-void leak_keep(const Leak *leak, int epoll, int fd);
+/* Keeps what LEAK says of the connection with socket FD. */
+void leak_keep(const Leak *leak, int fd);
 
 #endif

@@ -1,4 +1,6 @@
 /* Leaks: at which point a connection ends, and whether that is one where something is kept. */
+#include <sys/epoll.h>
+
 #include "reference/connection.h"
 #include "reference/leak.h"
 #include "wire/wire.h"
@@ -157,13 +159,18 @@ static bool has_point(const Leak *leak, const Connection *c)
 
 void leak_see_end(Connection *c)
 {
-    if (c->leaks == NULL || !note_late_end(c))
+    if (c->leaks == NULL)
+        return;
+    /* Any socket may have a second holder: one that is kept for good, each of them a child that has
+     * just begun. Closing it would not end its events then. */
+    epoll_ctl(c->loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    if (!note_late_end(c))
         return;
     GArray *leaks = c->loop->server->leaks.leaks;
     for (guint i = 0; i < leaks->len; i++) {
         Leak *leak = &g_array_index(leaks, Leak, i);
         if (has_point(leak, c) &&
             __atomic_add_fetch(&leak->ends, 1, __ATOMIC_RELAXED) % leak->every == 0)
-            leak_keep(leak, c->loop->epoll, c->fd);
+            leak_keep(leak, c->fd);
     }
 }
