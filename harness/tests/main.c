@@ -32,6 +32,8 @@
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
     SUITE(transport_tls)                                                                           \
+    SUITE(transport_tls_peer)                                                                      \
+    SUITE(transport_tls_stream)                                                                    \
     SUITE(watch)                                                                                   \
     SUITE(wire)
 

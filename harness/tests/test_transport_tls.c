@@ -45,10 +45,8 @@ static void agree_on(const TransportTlsOptions *client, const TransportTlsOption
         CU_ASSERT_TRUE(facts.established);
         CU_ASSERT_EQUAL(facts.certified, side == 0 && client->verify_peer);
         CU_ASSERT_EQUAL(facts.alert, -1);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(facts.version);
-        CU_ASSERT_STRING_EQUAL(facts.version, name);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(facts.cipher);
-        CU_ASSERT_EQUAL(strncmp(facts.cipher, "TLS_", 4), 0);
+        CU_ASSERT_EQUAL(g_strcmp0(facts.version, name), 0);
+        CU_ASSERT_TRUE(facts.cipher != NULL && g_str_has_prefix(facts.cipher, "TLS_"));
         CU_ASSERT_PTR_NULL(transport_problem(end->transport));
     }
 }
@@ -71,7 +69,7 @@ static void unpinned_ends_take_the_newest_version(void)
 
     tls_pair_start(&pair, &certified_client, &certified_server);
     CU_ASSERT_TRUE(converse(&pair));
-    CU_ASSERT_STRING_EQUAL(transport_tls_facts(pair.client.transport).version, "TLS1.3");
+    CU_ASSERT_EQUAL(g_strcmp0(transport_tls_facts(pair.client.transport).version, "TLS1.3"), 0);
 }
 
 static void a_start_may_pin_another_version(void)
@@ -85,7 +83,7 @@ static void a_start_may_pin_another_version(void)
                                        NULL, 0, NULL));
     tls_end_start(&pair.server, TRANSPORT_TLS_SERVER, &keeper, NULL, 0);
     CU_ASSERT_TRUE(converse(&pair));
-    CU_ASSERT_STRING_EQUAL(transport_tls_facts(pair.server.transport).version, "TLS1.2");
+    CU_ASSERT_EQUAL(g_strcmp0(transport_tls_facts(pair.server.transport).version, "TLS1.2"), 0);
 }
 
 static void who_has_no_version_in_common_is_told(void)

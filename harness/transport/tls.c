@@ -19,13 +19,13 @@ struct Tls {
     int fd;
     gnutls_session_t session;
     TransportTlsState state;
-    bool keyed; /* pre-shared keys, no certificates */
     bool established, certified;
     int alert;
     char *problem;
     short read_events; /* what reading waits for */
     bool read_over, write_over;
-    bool gone;       /* sending fails */
+    bool ended;      /* the peer's bytes have, */
+    bool gone;       /* and there is nobody to send to */
     bool flushing;   /* a record is sent in part */
     size_t accepted; /* bytes in records already sent, of which the caller has not been told */
     bool shutting;   /* close_notify is still to be sent, and then FIN */
@@ -41,8 +41,10 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *buffer, size_t size)
 
     if (tls->start == tls->end) {
         ssize_t got = recv(tls->fd, tls->input, tls->size, 0);
-        if (got <= 0)
+        if (got <= 0) {
+            tls->ended = got == 0 || (errno != EAGAIN && errno != EINTR);
             return got;
+        }
         tls->start = 0;
         tls->end = (size_t)got;
     }
@@ -91,9 +93,11 @@ static bool is_again(int code)
     return code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED;
 }
 
-/* The first reason stays. */
+/* The first reason stays. GnuTLS takes a record that stops short for a wrong one. */
 static TransportStatus fail(Tls *tls, int code)
 {
+    if (tls->ended && tls_state_of(code) == TRANSPORT_TLS_BROKEN)
+        code = GNUTLS_E_PREMATURE_TERMINATION;
     if (tls->problem == NULL) {
         tls->state = tls_state_of(code);
         tls->problem = tls_explain(tls->session, code, tls->established);
@@ -110,12 +114,6 @@ static TransportStatus fail(Tls *tls, int code)
 static short direction(const Tls *tls)
 {
     return gnutls_record_get_direction(tls->session) == 1 ? POLLOUT : POLLIN;
-}
-
-/* In TLS 1.3, GnuTLS takes a server's certificate, unread, where only keys were offered. */
-static bool has_no_key(const Tls *tls)
-{
-    return tls->keyed && gnutls_auth_get_type(tls->session) != GNUTLS_CRD_PSK;
 }
 
 static TransportStatus shake_hands(Tls *tls)
@@ -135,8 +133,6 @@ static TransportStatus shake_hands(Tls *tls)
         tls->read_events = direction(tls);
         return TRANSPORT_AGAIN;
     }
-    if (has_no_key(tls))
-        return fail(tls, GNUTLS_E_INSUFFICIENT_CREDENTIALS);
     tls->state = TRANSPORT_TLS_OPEN;
     tls->established = true;
     tls->read_events = POLLIN;
@@ -151,7 +147,6 @@ static Tls *tls_new(int fd, const TransportTls *settings, const void *early, siz
     tls->fd = fd;
     tls->state = TRANSPORT_TLS_HANDSHAKE;
     tls->certified = settings->verify_peer && settings->certificates != NULL;
-    tls->keyed = settings->certificates == NULL;
     tls->alert = -1;
     tls->size = MAX(INPUT_SIZE, early_size);
     tls->input = g_malloc(tls->size);

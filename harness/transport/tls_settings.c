@@ -6,9 +6,9 @@
 
 #define PRIORITIES "NORMAL"
 /* No common set of priorities has pre-shared keys in it. */
-#define PSK_PRIORITIES ":-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK"
+#define PSK_PRIORITIES ":+ECDHE-PSK:+DHE-PSK:+PSK"
 
-G_GNUC_PRINTF(2, 3)
+static bool fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 static bool fail(GError **error, const char *format, ...)
 {
     va_list arguments;
