@@ -9,14 +9,14 @@
 #define GONE_MS 10000u
 #define LOOK_MS 100u
 
-static void judge_service(const SoakServer *server, const CrowdResult *result, SoakFinding *finding)
+static void judge_service(const CrowdResult *result, SoakFinding *finding)
 {
     if (!result->served_after)
         soak_finding_settle(finding, SOAK_UNSERVED,
                             g_strdup_printf("after a crowd of %u no connection is served%s%s",
                                             result->reached, result->remark != NULL ? ": " : "",
                                             result->remark != NULL ? result->remark : ""));
-    else if (!result->others_served && server->target.at_once > 1 && result->refused == 0)
+    else if (result->others_judged && !result->others_served)
         soak_finding_settle(finding, SOAK_UNSERVED,
                             g_strdup_printf("beside a crowd of %u nobody else is served%s%s",
                                             result->reached, result->remark != NULL ? ": " : "",
@@ -77,7 +77,7 @@ static SoakFinding *play_crowd(SoakRun *run, SoakServer *server, CrowdKind kind)
             finding, SOAK_CRASHED,
             g_strdup_printf("the server %s with a crowd of %u", how, result.reached));
     } else {
-        judge_service(server, &result, finding);
+        judge_service(&result, finding);
     }
     if (finding->verdict == SOAK_CLEAN && measured)
         judge_rest(server, &before, result.reached, finding);

@@ -28,6 +28,7 @@
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
     SUITE(soak_cycle)                                                                              \
+    SUITE(soak_ending)                                                                             \
     SUITE(soak_growth)                                                                             \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
