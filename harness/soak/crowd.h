@@ -6,13 +6,13 @@
 #include "soak/point.h"
 
 typedef enum {
-    CROWD_CONNECTED,     /* held as soon as connected, greeting unread */
+    CROWD_CONNECTED,     /* held as soon as greeted, greeting unread */
     CROWD_NEGOTIATING,   /* held inside an option's header */
     CROWD_SERVED,        /* held in transmission, after one answered request */
-    CROWD_SLOW_GREETING, /* one byte a second from here on, in each of the phases */
-    CROWD_SLOW_OPTION,
-    CROWD_SLOW_REQUEST,
-    CROWD_STORM, /* connected and closed at once, as fast as it goes */
+    CROWD_SLOW_GREETING, /* one byte a second of the client flags, … */
+    CROWD_SLOW_OPTION,   /* … of an option */
+    CROWD_SLOW_REQUEST,  /* … of a request */
+    CROWD_STORM,         /* connected and closed at once, as fast as it goes */
     CROWD_COUNT
 } CrowdKind;
 
@@ -20,21 +20,29 @@ typedef enum {
 const char *crowd_name(CrowdKind kind);
 const char *crowd_about(CrowdKind kind);
 
+/* Why TARGET can have no crowd of KIND, or NULL. A string without owner. */
+const char *crowd_unfit(CrowdKind kind, const SoakTarget *target);
+
 typedef struct {
-    unsigned wanted, reached; /* connections: asked for; open at once, as far as they were served */
-    unsigned refused;   /* connect() refused, or closed at once by the server, which is its right */
+    unsigned wanted, reached; /* connections: asked for; there at once (a storm: in all) */
+    unsigned refused;   /* connect() refused, or hung up on by the server, which is its right */
     bool full;          /* our own descriptor limit, or the ports, ended it */
-    bool others_served; /* while the crowd stood, and after it, a plain connection was served */
-    bool served_after;
+    bool others_judged; /* the crowd left room for one more: it has to be served */
+    bool others_served; /* while the crowd stood, a plain connection was served */
+    bool served_after;  /* after the crowd a plain connection was served: it has to be */
     unsigned others_ms, after_ms; /* how long that took */
     unsigned duration_ms;
     char *remark; /* one line on what went wrong; NULL */
 } CrowdResult;
 void crowd_result_clear(CrowdResult *result);
 
-/* COUNT clients of KIND, all of them together dropped at the end. Raises the soft descriptor limit as far as
- * permitted. Bounded: no longer than TARGET's timeout for each of its steps, whatever the server does. False and
- * ERROR only where the harness fails. */
+/* COUNT clients of KIND, all of them together dropped at the end; of the slow ones no more than half of what
+ * TARGET serves at once. Raises the descriptor limit meanwhile as far as permitted. A server that lets fewer
+ * in, or hangs up on some, is right.
+ *
+ * Bounded: opening ends when nothing moves any more, or after TARGET's timeout and a millisecond for each
+ * connection; either look for service after some timeouts. False and ERROR only where the harness fails or is
+ * told to stop. */
 bool crowd_run(const SoakTarget *target, CrowdKind kind, unsigned count, CrowdResult *result,
                GError **error);
 

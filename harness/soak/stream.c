@@ -12,6 +12,9 @@
 /* How long the kernel waits before we look at the clock and at `stop`. */
 #define SLICE_MS 100
 
+/* The longest time in TIME_WAIT, and some more. */
+#define FORGOTTEN_MS (70 * 1000)
+
 /* What stands in the way of going on waiting, or STREAM_FINE. */
 static StreamStatus look_up(const Stream *stream)
 {
@@ -59,26 +62,33 @@ static StreamStatus finish_connect(Stream *stream)
     return classify(stream, number);
 }
 
-/* A TCP connect that takes longer than a slice goes on by itself. A Unix socket whose queue is full, and TCP
- * where all ports wait for their last connection to be forgotten, have to be asked again. */
+/* All ports wait for their last connection to be forgotten, which is not the server's fault. Linux uses them again
+ * after a second on the loopback interface, and after a minute elsewhere. */
+static StreamStatus wait_for_ports(Stream *stream)
+{
+    if (stream->number != EADDRNOTAVAIL)
+        stream->deadline_us = g_get_monotonic_time() + FORGOTTEN_MS * 1000;
+    stream->number = EADDRNOTAVAIL;
+    g_usleep(SLICE_MS * 1000);
+    StreamStatus status = look_up(stream);
+    return status == STREAM_LATE ? STREAM_FAILED : status;
+}
+
+/* A TCP connect that takes longer than a slice goes on by itself. A Unix socket whose queue is full has to be
+ * asked again. */
 static StreamStatus connect_to(Stream *stream, const struct sockaddr *at, socklen_t length)
 {
     StreamStatus status = STREAM_FINE;
 
-    while (connect(stream->fd, at, length) < 0) {
+    while (status == STREAM_FINE && connect(stream->fd, at, length) < 0) {
         if (errno == EINPROGRESS || (errno == EINTR && at->sa_family != AF_UNIX))
             return finish_connect(stream);
-        if (errno != EADDRNOTAVAIL && !try_again(errno))
-            return classify(stream, errno);
-        if (errno == EADDRNOTAVAIL) {
-            stream->number = errno;
-            g_usleep(10 * 1000);
-        }
-        if ((status = look_up(stream)) != STREAM_FINE)
-            return status == STREAM_LATE && stream->number == EADDRNOTAVAIL ? STREAM_FAILED
-                                                                            : status;
+        if (errno == EADDRNOTAVAIL)
+            status = wait_for_ports(stream);
+        else
+            status = try_again(errno) ? look_up(stream) : classify(stream, errno);
     }
-    return STREAM_FINE;
+    return status;
 }
 
 static StreamStatus open_one(Stream *stream, const struct sockaddr *at, socklen_t length,
@@ -88,6 +98,7 @@ static StreamStatus open_one(Stream *stream, const struct sockaddr *at, socklen_
     int on = 1;
 
     stream->start = stream->end = 0;
+    stream->number = 0;
     stream->fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (stream->fd < 0)
         return classify(stream, errno);

@@ -27,6 +27,7 @@
     SUITE(session)                                                                                 \
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
+    SUITE(soak_crowd)                                                                              \
     SUITE(soak_cycle)                                                                              \
     SUITE(soak_ending)                                                                             \
     SUITE(soak_growth)                                                                             \
@@ -36,6 +37,8 @@
     SUITE(transport_tls_peer)                                                                      \
     SUITE(transport_tls_stream)                                                                    \
     SUITE(watch)                                                                                   \
+    SUITE(watch_report)                                                                            \
+    SUITE(watch_sample)                                                                            \
     SUITE(wire)
 
 #define DECLARE(name) void name##_tests(void);

@@ -150,6 +150,7 @@ bool state_elect(Watched *watched, pid_t pid)
         close(watched->main_fd);
     watched->main_fd = fd;
     watched->main = pid;
+    watched->ended = WATCH_RUNS;
     return true;
 }
 
@@ -223,7 +224,7 @@ static bool has_crashed(Watched *watched, Reaped *crash)
 
 WatchState watch_state(Watched *watched, int *status)
 {
-    int ignored;
+    int ignored = -1;
     Reaped crash;
 
     status = status != NULL ? status : &ignored;

@@ -217,6 +217,21 @@ static bool elect_oldest(Watched *watched)
     return members->len > 0 && state_elect(watched, g_array_index(members, ProcessStat, 0).pid);
 }
 
+/* A server that listens first and goes into the background then is given the time for that: a signal to the
+ * process that is about to leave would be lost. */
+static bool stays(Watched *watched, gint64 end)
+{
+    enum { LONGEST_MS = 2000 };
+    /* However much it holds: a few quiet looks are enough. */
+    const WatchSample any = {
+        .fds = {INT_MAX}, .threads = INT_MAX, .processes = INT_MAX, .zombies = INT_MAX};
+    gint64 left = (end - g_get_monotonic_time()) / G_TIME_SPAN_MILLISECOND;
+    WatchSample sample;
+
+    watch_settle(watched, &any, (unsigned)CLAMP(left, 1, LONGEST_MS), &sample);
+    return watch_state(watched, NULL) == WATCH_RUNS;
+}
+
 static bool await_ready(Watched *watched, const WatchSpawn *spawn, GError **error)
 {
     enum { SHORTEST_PAUSE_US = 500, LONGEST_PAUSE_US = 20000 };
@@ -224,7 +239,7 @@ static bool await_ready(Watched *watched, const WatchSpawn *spawn, GError **erro
     gint64 foreign_since = 0;
 
     for (gint64 pause = SHORTEST_PAUSE_US;; pause = MIN(2 * pause, LONGEST_PAUSE_US)) {
-        if (look_for_listener(watched, &foreign_since) == READY)
+        if (look_for_listener(watched, &foreign_since) == READY && stays(watched, end))
             return true;
         if (has_failed(watched, spawn, error))
             return false;
