@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "watch/private.h"
 #include "watched.h"
 
 void watch_tests(void);
@@ -272,6 +273,39 @@ static void a_crash_beside_the_main_process_is_known(void)
     CU_ASSERT_STRING_EQUAL(description, "a child of it was killed by signal 6 (Aborted)");
 }
 
+/* Its parent takes the status and says nothing. */
+static void a_crash_that_the_server_hides_is_known(void)
+{
+    int listening = crash_open();
+    g_autoptr(Watched) watched =
+        watched_start("sh -c '(sleep 0.2; sh -c \"kill -SEGV \\$\\$\"; sleep 1000) & "
+                      "(sleep 0.1; sh -c \"kill -TERM \\$\\$\"; sleep 1000) & " EXEC_NBDKIT);
+    int status = 0;
+
+    if (listening < 0)
+        printf("(not permitted to the user) ");
+    if (watched == NULL || listening < 0)
+        return;
+    crash_close(listening);
+    for (unsigned i = 0; i < 1000 && watch_state(watched, &status) == WATCH_RUNS; i++)
+        g_usleep(10000);
+    CU_ASSERT_EQUAL(watch_state(watched, &status), WATCH_KILLED);
+    CU_ASSERT_EQUAL(status, SIGSEGV);
+}
+
+/* Another server's. */
+static void a_crash_elsewhere_is_not_its_fault(void)
+{
+    g_autoptr(Watched) watched = watched_start(NBDKIT);
+    WatchSample sample;
+
+    if (watched == NULL)
+        return;
+    watched_fails("sh -c 'kill -SEGV $$' {socket}", WATCHED_READY_MS, WATCH_ERROR_START, "killed");
+    CU_ASSERT(watch_settle(watched, NULL, WATCHED_SETTLE_MS, &sample));
+    CU_ASSERT_EQUAL(watch_state(watched, NULL), WATCH_RUNS);
+}
+
 static void a_running_process_can_be_watched(void)
 {
     g_autoptr(Watched) server = watched_start(NBDKIT);
@@ -357,6 +391,8 @@ void watch_tests(void)
     CU_ADD_TEST(suite, several_run_at_once);
     CU_ADD_TEST(suite, the_end_of_a_server_is_known);
     CU_ADD_TEST(suite, a_crash_beside_the_main_process_is_known);
+    CU_ADD_TEST(suite, a_crash_that_the_server_hides_is_known);
+    CU_ADD_TEST(suite, a_crash_elsewhere_is_not_its_fault);
     CU_ADD_TEST(suite, a_running_process_can_be_watched);
     CU_ADD_TEST(suite, a_process_that_is_not_there_is_an_error);
     CU_ADD_TEST(suite, what_it_prints_is_kept_from_any_position);

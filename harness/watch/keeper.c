@@ -135,19 +135,30 @@ static int timeout_ms(const Keeper *keeper)
     return left > KILL_EVERY_MS ? (int)left : KILL_EVERY_MS;
 }
 
-static void watch_over(int signals)
+static void hear_of_crashes(int crashes)
+{
+    CrashEvent crash;
+
+    while (crash_read(crashes, &crash))
+        if (is_descendant(crash.pid, getpid()) || is_descendant(crash.parent, getpid()))
+            say(KEEPER_KILLED, crash.pid, crash.status);
+}
+
+static void watch_over(int signals, int crashes)
 {
     Keeper keeper = {.gone = false};
     struct signalfd_siginfo info;
 
     while (!(keeper.gone && keeper.orphaned)) {
-        struct pollfd fds[] = {{signals, POLLIN, 0}, {CONTROL, POLLIN, 0}};
+        struct pollfd fds[] = {{signals, POLLIN, 0}, {crashes, POLLIN, 0}, {CONTROL, POLLIN, 0}};
         /* An owner that has gone has no more to say. */
-        poll(fds, keeper.orphaned ? 1 : 2, timeout_ms(&keeper));
+        poll(fds, keeper.orphaned ? 2 : 3, timeout_ms(&keeper));
         while (read(signals, &info, sizeof info) > 0)
             ;
+        if (fds[1].revents != 0)
+            hear_of_crashes(crashes);
         reap(&keeper);
-        if (!keeper.orphaned && fds[1].revents != 0)
+        if (!keeper.orphaned && fds[2].revents != 0)
             hear(&keeper);
         if (keeper.stopping && !keeper.gone && now_ms() >= keeper.kill_at) {
             keeper.killed = true;
@@ -196,6 +207,7 @@ static _Noreturn void keep(const KeeperJob *job)
     prctl(PR_SET_NAME, "nbd-keeper");
     setsid();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    int crashes = crash_open();
     pid_t server = _Fork();
     if (server == 0)
         become_server(job);
@@ -208,7 +220,8 @@ static _Noreturn void keep(const KeeperJob *job)
     if (chdir("/") != 0)
         _exit(1);
     int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-    watch_over(signals);
+    watch_over(signals, crashes);
+    crash_close(crashes);
     execve(remove, words, job->env);
     _exit(1);
 }

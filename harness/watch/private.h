@@ -11,6 +11,7 @@ typedef enum {
     KEEPER_STARTED, /* the server is process PID */
     KEEPER_FAILED,  /* it could not be executed; VALUE is errno */
     KEEPER_REAPED,  /* process PID has ended; VALUE is as waitpid() has it */
+    KEEPER_KILLED,  /* process PID of the tree has ended by a signal; VALUE as before */
     KEEPER_GONE,    /* nothing is left of the tree; VALUE: something had to be killed */
     KEEPER_STOP,    /* to the keeper: end the tree, and kill it after VALUE milliseconds */
 } KeeperWord;
@@ -31,6 +32,20 @@ typedef struct {
 
 /* Forks the keeper. -1 and errno on failure. The caller closes its copies of the descriptors. */
 pid_t keeper_start(const KeeperJob *job);
+
+/* ---- Crashes of the server's own children: crash.c ------------------------------------------------ */
+
+/* A process of this machine that a signal has ended. */
+typedef struct {
+    pid_t pid, parent;
+    int status; /* as waitpid() has it */
+} CrashEvent;
+
+/* Where to hear of them, for poll(); -1: not permitted. */
+int crash_open(void);
+void crash_close(int fd);
+/* False: none for now. */
+bool crash_read(int fd, CrashEvent *crash);
 
 /* ---- One process: process.c -------------------------------------------------------------------- */
 

@@ -23,6 +23,12 @@ static bool is_crash(int status)
     return false;
 }
 
+static void note_crash(Watched *watched, const Reaped *reaped)
+{
+    if (watched->crash.pid == 0 && is_crash(reaped->status))
+        watched->crash = *reaped;
+}
+
 static void take_message(Watched *watched, const KeeperMessage *message)
 {
     Reaped reaped = {message->pid, message->value};
@@ -36,8 +42,10 @@ static void take_message(Watched *watched, const KeeperMessage *message)
         break;
     case KEEPER_REAPED:
         watched->reaped[watched->reaped_count++ % REAPED_KEPT] = reaped;
-        if (watched->crash.pid == 0 && is_crash(reaped.status))
-            watched->crash = reaped;
+        note_crash(watched, &reaped);
+        break;
+    case KEEPER_KILLED:
+        note_crash(watched, &reaped);
         break;
     case KEEPER_GONE:
         watched->gone = true;

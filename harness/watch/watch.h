@@ -72,7 +72,9 @@ typedef enum {
 } WatchState;
 
 /* STATUS (may be NULL) becomes the exit status or the signal's number; -1: not known. Also WATCH_KILLED where
- * a child of the server is known to have died of SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE or SIGSYS. */
+ * a process of the tree is known to have died of SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE or SIGSYS: always of
+ * those that the keeper adopted, and, where the kernel lets us listen (to root), of those too that the server
+ * itself has waited for; that is known some milliseconds later. */
 WatchState watch_state(Watched *watched, int *status);
 
 /* "killed by signal 11 (Segmentation fault)", "exited with status 1", "runs"; the caller frees it. */
