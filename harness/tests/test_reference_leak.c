@@ -23,11 +23,12 @@ typedef struct {
     pid_t pid;
 } Leaky;
 
-static Leaky start(const char *leak)
+static Leaky start_loops(const char *leak, unsigned loops)
 {
     static const RefExport export = {.size = DISK_SIZE};
     const char *const leaks[] = {leak, NULL};
-    const RefConfig config = {.exports = &export, .export_count = 1, .leaks = leaks};
+    const RefConfig config = {
+        .exports = &export, .export_count = 1, .leaks = leaks, .loops = loops};
     g_autoptr(GError) error = NULL;
     Leaky leaky = {.server = ref_server_new(&config, &error)};
 
@@ -39,6 +40,11 @@ static Leaky start(const char *leak)
     }
     CU_ASSERT_FATAL(leaky.pid > 0);
     return leaky;
+}
+
+static Leaky start(const char *leak)
+{
+    return start_loops(leak, 1);
 }
 
 static void stop(Leaky *leaky)
@@ -498,6 +504,24 @@ static void what_is_kept_ends_with_the_server(void)
     stop(&leaky);
 }
 
+/* For a moment each child holds the sockets of all the loops, those that are being closed, too. */
+static void children_do_not_disturb_other_loops(void)
+{
+    Leaky leaky = start_loops("zombie", 2);
+    int fd[8];
+
+    for (unsigned n = 0; n < 100; n++) {
+        for (unsigned i = 0; i < G_N_ELEMENTS(fd); i++) {
+            fd[i] = raw_dial(leaky.server);
+            go(fd[i]);
+        }
+        for (unsigned i = 0; i < G_N_ELEMENTS(fd); i++)
+            raw_close(fd[i]);
+    }
+    CU_ASSERT(raw_served(leaky.server));
+    stop(&leaky);
+}
+
 static void mistakes_in_leaks_are_told(void)
 {
     static const char *const wrong[] = {
@@ -564,4 +588,5 @@ void reference_leak_tests(void)
     CU_ADD_TEST(suite, each_kind_is_kept_once_in_so_many);
     CU_ADD_TEST(suite, bytes_are_really_taken);
     CU_ADD_TEST(suite, what_is_kept_ends_with_the_server);
+    CU_ADD_TEST(suite, children_do_not_disturb_other_loops);
 }

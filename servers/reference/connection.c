@@ -296,9 +296,6 @@ void connection_free(Connection *c)
     discard_buffer(loop, &c->in);
     discard_buffer(loop, &c->out);
     disk_free(c->own_disk);
-    /* A child that leaks has a copy for a moment: closing ours would not end its events. */
-    if (c->leaks != NULL)
-        epoll_ctl(c->loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     close(c->fd);
     g_free(c->quirks);
     g_free(c->leaks);
