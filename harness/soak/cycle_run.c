@@ -309,17 +309,12 @@ static void tell(const Runner *runner, StreamStatus status, GError **error)
 
 bool soak_cycle_run(const SoakCycle *cycle, unsigned count, unsigned *done, GError **error)
 {
-    Runner runner;
+    Runner runner = {.cycle = cycle,
+                     .patience_ms = MIN(PATIENCE_MS, cycle->timeout_ms),
+                     .stream = {.fd = -1, .timeout_ms = cycle->timeout_ms, .stop = cycle->stop}};
     StreamStatus status = STREAM_FINE;
     bool fine = true;
 
-    runner.cycle = cycle;
-    runner.ghost_count = 0;
-    runner.patience_ms = MIN(PATIENCE_MS, cycle->timeout_ms);
-    runner.stream.fd = -1;
-    runner.stream.timeout_ms = cycle->timeout_ms;
-    runner.stream.stop = cycle->stop;
-    runner.stream.which = 0;
     for (runner.made = 0; runner.made < count && fine; runner.made += fine) {
         status = stream_stopped(&runner.stream) ? STREAM_STOPPED : connect_and_play(&runner);
         fine = status == STREAM_FINE && end(&runner);
