@@ -58,7 +58,8 @@ static void append_layout(GByteArray *out, char *const *words, size_t behind)
     uint8_t bytes[64];
 
     wire_defaults(kind, value);
-    if (kind == WIRE_OPTION || kind == WIRE_OPTION_REPLY || kind == WIRE_CHUNK)
+    if (kind == WIRE_OPTION || kind == WIRE_OPTION_REPLY || kind == WIRE_CHUNK ||
+        kind == WIRE_EXTENDED_REPLY)
         value[layout->count - 1] = behind; /* its length */
     for (size_t i = 1; words[i] != NULL; i++) {
         const char *equals = strchr(words[i], '=');

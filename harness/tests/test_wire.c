@@ -60,6 +60,8 @@ static void sizes_are_the_specifications(void)
         {WIRE_REQUEST, "request", 28},
         {WIRE_SIMPLE_REPLY, "simple-reply", 16},
         {WIRE_CHUNK, "chunk", 20},
+        {WIRE_EXTENDED_REQUEST, "extended-request", 32},
+        {WIRE_EXTENDED_REPLY, "extended-reply", 32},
     };
 
     CU_ASSERT_EQUAL(G_N_ELEMENTS(expected), WIRE_KINDS);
@@ -135,6 +137,18 @@ static void indices_name_the_fields_they_say(void)
         {WIRE_CHUNK, CHUNK_TYPE, "type"},
         {WIRE_CHUNK, CHUNK_COOKIE, "cookie"},
         {WIRE_CHUNK, CHUNK_LENGTH, "length"},
+        {WIRE_EXTENDED_REQUEST, REQUEST_MAGIC, "magic"},
+        {WIRE_EXTENDED_REQUEST, REQUEST_FLAGS, "flags"},
+        {WIRE_EXTENDED_REQUEST, REQUEST_TYPE, "type"},
+        {WIRE_EXTENDED_REQUEST, REQUEST_COOKIE, "cookie"},
+        {WIRE_EXTENDED_REQUEST, REQUEST_OFFSET, "offset"},
+        {WIRE_EXTENDED_REQUEST, REQUEST_LENGTH, "length"},
+        {WIRE_EXTENDED_REPLY, CHUNK_MAGIC, "magic"},
+        {WIRE_EXTENDED_REPLY, CHUNK_FLAGS, "flags"},
+        {WIRE_EXTENDED_REPLY, CHUNK_TYPE, "type"},
+        {WIRE_EXTENDED_REPLY, CHUNK_COOKIE, "cookie"},
+        {WIRE_EXTENDED_REPLY, EXTENDED_REPLY_OFFSET, "offset"},
+        {WIRE_EXTENDED_REPLY, EXTENDED_REPLY_LENGTH, "length"},
     };
     size_t fields = 0;
 

@@ -52,6 +52,19 @@ static const WireField chunk[] = {
     MAGIC(4, NBD_STRUCTURED_REPLY_MAGIC), NAMED("flags", 2, wire_chunk_flags),
     NAMED("type", 2, wire_chunk_types), NUMBER("cookie", 8), NUMBER("length", 4)};
 
+static const WireField extended_request[] = {MAGIC(4, NBD_EXTENDED_REQUEST_MAGIC),
+                                             NAMED("flags", 2, wire_command_flags),
+                                             NAMED("type", 2, wire_commands),
+                                             NUMBER("cookie", 8),
+                                             NUMBER("offset", 8),
+                                             NUMBER("length", 8)};
+static const WireField extended_reply[] = {MAGIC(4, NBD_EXTENDED_REPLY_MAGIC),
+                                           NAMED("flags", 2, wire_chunk_flags),
+                                           NAMED("type", 2, wire_chunk_types),
+                                           NUMBER("cookie", 8),
+                                           NUMBER("offset", 8),
+                                           NUMBER("length", 8)};
+
 #define LAYOUT(kind, name_, table, size_)                                                          \
     [kind] = {.name = name_, .fields = table, .count = G_N_ELEMENTS(table), .size = size_}
 
@@ -71,6 +84,8 @@ static const WireLayout layouts[WIRE_KINDS] = {
     LAYOUT(WIRE_REQUEST, "request", request, 28),
     LAYOUT(WIRE_SIMPLE_REPLY, "simple-reply", simple_reply, 16),
     LAYOUT(WIRE_CHUNK, "chunk", chunk, 20),
+    LAYOUT(WIRE_EXTENDED_REQUEST, "extended-request", extended_request, 32),
+    LAYOUT(WIRE_EXTENDED_REPLY, "extended-reply", extended_reply, 32),
 };
 
 const WireLayout *wire_layout(WireKind kind)

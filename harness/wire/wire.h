@@ -83,7 +83,9 @@ typedef enum {
     /* transmission */
     WIRE_REQUEST,
     WIRE_SIMPLE_REPLY,
-    WIRE_CHUNK, /* header of a structured reply chunk */
+    WIRE_CHUNK,            /* header of a structured reply chunk */
+    WIRE_EXTENDED_REQUEST, /* with extended headers: fields as in WIRE_REQUEST */
+    WIRE_EXTENDED_REPLY,   /* … and the header of every chunk of every reply */
     WIRE_KINDS
 } WireKind;
 
@@ -115,6 +117,8 @@ enum { META_CONTEXT_ID };
 enum { REQUEST_MAGIC, REQUEST_FLAGS, REQUEST_TYPE, REQUEST_COOKIE, REQUEST_OFFSET, REQUEST_LENGTH };
 enum { SIMPLE_REPLY_MAGIC, SIMPLE_REPLY_ERROR, SIMPLE_REPLY_COOKIE };
 enum { CHUNK_MAGIC, CHUNK_FLAGS, CHUNK_TYPE, CHUNK_COOKIE, CHUNK_LENGTH };
+/* An extended reply has the fields of a chunk, and an offset before its length. */
+enum { EXTENDED_REPLY_OFFSET = CHUNK_COOKIE + 1, EXTENDED_REPLY_LENGTH };
 
 const WireLayout *wire_layout(WireKind kind);
 
