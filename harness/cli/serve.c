@@ -15,6 +15,7 @@
 #include "wire/wire.h"
 
 #define DEFAULT_SIZE (UINT64_C(64) << 20)
+#define GRACE 2000 /* milliseconds: for clients to leave when the server is to end */
 
 typedef struct {
     char *socket, *bind, *size, *memory, *block_size, *default_export, *description;
@@ -171,6 +172,7 @@ static bool configure(const Options *options, GArray *exports, RefConfig *config
                  : options->newstyle ? REF_NEWSTYLE
                                      : REF_FIXED_NEWSTYLE,
         .loops = options->threads > 0 ? (unsigned)options->threads : g_get_num_processors(),
+        .grace = GRACE,
         .quirks = (const char *const *)options->quirks,
         .leaks = (const char *const *)options->leaks,
     };
@@ -182,13 +184,19 @@ static bool configure(const Options *options, GArray *exports, RefConfig *config
 
 static void print_quirks(void)
 {
+    static const char *const needs[] = {
+        [REF_NEEDS_NOTHING] = "",
+        [REF_NEEDS_OLDSTYLE] = "    needs --oldstyle\n",
+        [REF_NEEDS_TCP] = "    needs --port\n",
+        [REF_NEEDS_PROCESS] = "    needs --spawn, since it shows when a signal comes\n",
+    };
     size_t count;
     const RefQuirk *quirks = ref_quirks(&count);
 
     for (size_t i = 0; i < count; i++)
-        printf("%s\n    %s\n    breaks %s%s%s%s\n", quirks[i].name, quirks[i].summary,
+        printf("%s\n    %s\n    breaks %s%s%s\n%s", quirks[i].name, quirks[i].summary,
                quirks[i].requirement, g_str_equal(quirks[i].seen, "-") ? "" : "; seen: ",
-               g_str_equal(quirks[i].seen, "-") ? "" : quirks[i].seen, "");
+               g_str_equal(quirks[i].seen, "-") ? "" : quirks[i].seen, needs[quirks[i].needs]);
 }
 
 static void print_leaks(void)
@@ -236,13 +244,15 @@ static int serve(RefServer *server, const char *name)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCONT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    int stop = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    int descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     g_autofree char *uri = ref_server_uri(server, name);
     printf("listening on %s\n", uri);
     fflush(stdout);
-    bool served = ref_server_run(server, stop, &error);
-    close(stop);
+    bool served = ref_server_run(server, descriptor, &error);
+    close(descriptor);
     if (ref_server_died(server))
         crash();
     if (!served)

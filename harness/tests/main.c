@@ -12,6 +12,7 @@
     SUITE(play_hostile)                                                                            \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
+    SUITE(reference_ending)                                                                        \
     SUITE(reference_leak)                                                                          \
     SUITE(reference_quirk)                                                                         \
     SUITE(reference_server)                                                                        \

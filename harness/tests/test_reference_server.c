@@ -152,20 +152,6 @@ static void a_stopped_server_drops_its_clients_and_can_start_again(void)
     }
 }
 
-static void running_ends_when_the_stop_descriptor_speaks(void)
-{
-    const RefExport export = {.size = MIB};
-    const RefConfig config = {.exports = &export, .export_count = 1, .loops = 3};
-    g_autoptr(RefServer) server = ref_server_new(&config, NULL);
-    int ends[2];
-
-    CU_ASSERT_EQUAL(pipe(ends), 0);
-    CU_ASSERT_EQUAL(write(ends[1], "x", 1), 1);
-    CU_ASSERT(ref_server_run(server, ends[0], NULL));
-    close(ends[0]);
-    close(ends[1]);
-}
-
 static void several_threads_share_clients_and_disks(void)
 {
     enum { CLIENTS = 60 };
@@ -407,8 +393,6 @@ void reference_server_tests(void)
         {"IPv6 and inherited sockets are served", ipv6_and_inherited_sockets_are_served},
         {"a stopped server drops its clients and can start again",
          a_stopped_server_drops_its_clients_and_can_start_again},
-        {"running ends when the stop descriptor speaks",
-         running_ends_when_the_stop_descriptor_speaks},
         {"several threads share clients and disks", several_threads_share_clients_and_disks},
         {"threads on both sides do not get in each other's way",
          threads_on_both_sides_do_not_get_in_each_others_way},

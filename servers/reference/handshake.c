@@ -250,6 +250,19 @@ static Step take_header(Connection *c)
     return STEP_AGAIN;
 }
 
+/* A server that is being shut down refuses further options, NBD_OPT_ABORT aside; there is no word of
+ * that for NBD_OPT_EXPORT_NAME. */
+static bool refuse_to_end(Connection *c)
+{
+    if (!server_is_ending(c->loop->server) || c->option.option == NBD_OPT_ABORT)
+        return false;
+    if (c->option.option == NBD_OPT_EXPORT_NAME)
+        connection_doom(c, FATE_END);
+    else
+        reply_error(c, NBD_REP_ERR_SHUTDOWN, "the server is being shut down");
+    return true;
+}
+
 static Step skip_data(Connection *c)
 {
     uint32_t n = (uint32_t)MIN(connection_available(c), c->option.skip);
@@ -260,6 +273,8 @@ static Step skip_data(Connection *c)
     if (c->option.skip > 0)
         return STEP_INPUT;
     c->option.pending = false;
+    if (refuse_to_end(c))
+        return STEP_AGAIN;
     if (answer == answer_unknown || answer == answer_abort)
         answer(c, NULL, 0);
     else
@@ -276,7 +291,7 @@ static Step take_data(Connection *c)
     if (data == NULL)
         return STEP_INPUT;
     c->option.pending = false;
-    if (message_see_option(c, data, &length))
+    if (message_see_option(c, data, &length) && !refuse_to_end(c))
         answer_to(c->option.option)(c, data, length);
     connection_take(c, taken);
     return STEP_AGAIN;

@@ -45,7 +45,8 @@ static void listen_on(Loop *loop)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = loop->server};
 
-    if (!loop->accepting && !__atomic_load_n(&loop->server->died, __ATOMIC_ACQUIRE))
+    if (!loop->accepting && !server_is_ending(loop->server) &&
+        !__atomic_load_n(&loop->server->died, __ATOMIC_ACQUIRE))
         loop->accepting =
             epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->server->listener, &event) == 0;
 }
@@ -121,15 +122,15 @@ static void accept_some(Loop *loop)
 /* How long to wait for events, in milliseconds; -1: for ever. */
 static int patience(const Loop *loop)
 {
-    gint64 until = G_MAXINT64;
+    gint64 until = loop->leave_at;
 
     if (loop->queue.length > 0)
         return 0;
     if (!loop->accepting && loop->accept_again > 0)
-        until = loop->accept_again;
+        until = MIN(until, loop->accept_again);
     if (loop->closing.length > 0)
         until = MIN(until, ((const Connection *)loop->closing.head->data)->deadline);
-    if (until == G_MAXINT64)
+    if (until == END_OF_TIME)
         return -1;
     return (int)(MAX(until - g_get_monotonic_time(), 0) / 1000) + 1;
 }
@@ -202,19 +203,29 @@ static void clear_wake(Loop *loop)
     take_over(loop);
 }
 
-static bool over(const Loop *loop)
+/* True once nobody is left to take leave of, or has had time enough. */
+static bool at_end(Loop *loop)
 {
-    return __atomic_load_n(&loop->server->stopping, __ATOMIC_ACQUIRE) ||
-           __atomic_load_n(&loop->server->died, __ATOMIC_ACQUIRE);
+    if (!server_is_ending(loop->server))
+        return false;
+    if (loop->leave_at == END_OF_TIME) {
+        listen_off(loop);
+        loop->leave_at = g_get_monotonic_time() + loop->server->grace;
+    }
+    return loop->all.length == 0 || g_get_monotonic_time() >= loop->leave_at;
 }
 
-/* One round. False: STOP_FD has spoken. */
-static bool round_trip(Loop *loop, const int *stop_fd)
+static bool over(Loop *loop)
+{
+    return __atomic_load_n(&loop->server->stopping, __ATOMIC_ACQUIRE) ||
+           __atomic_load_n(&loop->server->died, __ATOMIC_ACQUIRE) || at_end(loop);
+}
+
+static void round_trip(Loop *loop, const int *signals)
 {
     struct epoll_event events[EVENTS];
     int n = epoll_wait(loop->epoll, events, EVENTS, patience(loop));
     bool accept = false;
-    bool stop = false;
 
     for (int i = 0; i < n; i++) {
         const void *who = events[i].data.ptr;
@@ -222,8 +233,8 @@ static bool round_trip(Loop *loop, const int *stop_fd)
             clear_wake(loop);
         else if (who == loop->server)
             accept = true;
-        else if (who == stop_fd)
-            stop = true;
+        else if (who == signals)
+            server_see_signals(loop->server, *signals);
         else
             notice(loop, events[i].data.ptr, events[i].events);
     }
@@ -232,22 +243,22 @@ static bool round_trip(Loop *loop, const int *stop_fd)
     if (accept)
         accept_some(loop);
     keep_time(loop);
-    return !stop;
 }
 
-void loop_run(Loop *loop, int stop_fd)
+void loop_run(Loop *loop, int signals)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &stop_fd};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &signals};
 
-    if (stop_fd >= 0)
-        epoll_ctl(loop->epoll, EPOLL_CTL_ADD, stop_fd, &event);
+    loop->leave_at = END_OF_TIME;
+    if (signals >= 0)
+        epoll_ctl(loop->epoll, EPOLL_CTL_ADD, signals, &event);
     prctl(PR_SET_TIMERSLACK, 1ul); /* or a moment lasts as long again */
     listen_on(loop);
-    while (!over(loop) && round_trip(loop, &stop_fd))
-        continue;
+    while (!over(loop))
+        round_trip(loop, &signals);
     listen_off(loop);
-    if (stop_fd >= 0)
-        epoll_ctl(loop->epoll, EPOLL_CTL_DEL, stop_fd, NULL);
+    if (signals >= 0)
+        epoll_ctl(loop->epoll, EPOLL_CTL_DEL, signals, NULL);
     take_over(loop);
     while (loop->all.length > 0)
         connection_free(loop->all.head->data);

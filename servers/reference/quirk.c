@@ -1,4 +1,5 @@
 /* Quirks: the table of quirks.def, looking them up, and applying their rules. */
+#include <signal.h>
 #include <string.h>
 
 #include "reference/quirk.h"

@@ -22,6 +22,7 @@ typedef enum {
     AT_REQUEST,       /* when a request's header has come */
     AT_REPLY,         /* before a simple reply is sent */
     AT_LEAVE,         /* when the client has closed */
+    AT_SIGNAL,        /* when the process gets one */
 } QuirkPoint;
 
 /* The fields of the messages at these points; which of them are there depends on the point. */
@@ -51,11 +52,13 @@ typedef enum {
     F_COMMAND,     /* request, reply */
     F_COOKIE,
     F_OFFSET,
-    F_END,     /* offset + length, or 2^64-1 */
-    F_ERROR,   /* reply */
-    F_PAYLOAD, /* reply: bytes of data that follow */
-    F_PHASE,   /* leave: 1 in the handshake, 2 in transmission */
-    F_WAITING, /* request, reply: bytes that have come behind the request */
+    F_END,         /* offset + length, or 2^64-1 */
+    F_ERROR,       /* reply */
+    F_PAYLOAD,     /* reply: bytes of data that follow */
+    F_PHASE,       /* leave: 1 in the handshake, 2 in transmission */
+    F_WAITING,     /* request, reply: bytes that have come behind the request */
+    F_SIGNAL,      /* signal: its number */
+    F_CONNECTIONS, /* signal: how many there are */
     F_COUNT
 } QuirkField;
 
@@ -85,10 +88,10 @@ typedef enum {
     DO_GARBLE,    /* byte number VALUE of the data (or zeroes) becomes another; of a read's, all */
     DO_TWICE,     /* the message is sent twice */
     DO_SPLIT,     /* header and data are sent apart */
-    DO_DROP,      /* the message is not sent, the option not answered */
+    DO_DROP,      /* the message is not sent, the option not answered, the signal not heeded */
     DO_REFUSE,    /* the option is answered with reply type VALUE, the request with error VALUE */
     DO_INSERT,    /* an option reply of type VALUE goes ahead of this one */
-    DO_CLOSE,     /* hang up in place of it */
+    DO_CLOSE,     /* hang up in place of it; at a signal: on all clients that there are */
     DO_CLOSE_AFTER, /* hang up behind it */
     DO_HANG,        /* nothing is ever answered again */
     DO_HANG_AFTER,

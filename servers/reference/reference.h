@@ -46,6 +46,7 @@ typedef struct {
                                    or, where there is only one, that */
     RefStyle style;
     unsigned loops;            /* threads; 0: one */
+    unsigned grace;            /* milliseconds for clients to leave when the server is to end */
     uint64_t memory;           /* bytes that all disks together may fill; 0: half the machine's */
     const char *const *quirks; /* names, ended by NULL; NULL: none */
     const char *const *leaks;  /* "fd,at=between-options,ending=eof,every=8": see below; likewise */
@@ -70,9 +71,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RefServer, ref_server_free)
 bool ref_server_start(RefServer *server, GError **error);
 void ref_server_stop(RefServer *server);
 
-/* Serves from the calling thread (and more, as configured) until STOP_FD becomes readable or the
- * server dies of a quirk. */
-bool ref_server_run(RefServer *server, int stop_fd, GError **error);
+/* Serves from the calling thread (and more, as configured) until it is told to end or dies of a
+ * quirk. SIGNALS is a signalfd for SIGTERM and SIGINT, which ask for the end, SIGHUP, which asks for
+ * the configuration to be read again, of which there is none, and SIGCONT; its end, or anything else
+ * that comes from it, ends the server too; -1: nothing does. Then it listens no more, answers what
+ * was asked before, refuses what is asked from then on, and leaves hanging up to its clients, until
+ * the grace of its configuration is over. */
+bool ref_server_run(RefServer *server, int signals, GError **error);
 
 /* Where it listens: the path, or NULL; the port, or 0; an NBD URI of export NAME (caller frees). */
 const char *ref_server_socket(const RefServer *server);
@@ -92,7 +97,8 @@ bool ref_server_died(const RefServer *server);
 typedef enum {
     REF_NEEDS_NOTHING,
     REF_NEEDS_OLDSTYLE,
-    REF_NEEDS_TCP, /* no Unix socket */
+    REF_NEEDS_TCP,     /* no Unix socket */
+    REF_NEEDS_PROCESS, /* one of its own, to be sent signals */
 } RefNeeds;
 
 /* A named deviation from the protocol. */

@@ -24,6 +24,7 @@ RefServer *ref_server_new(const RefConfig *config, GError **error)
 
     server->listener = -1;
     server->style = config->style;
+    server->grace = (gint64)config->grace * 1000;
     server->budget.limit = config->memory > 0 ? config->memory : half_of_memory();
     server->loop_count = CLAMP(config->loops, 1, MOST_LOOPS);
     server->loops = g_new0(Loop, server->loop_count);
@@ -31,6 +32,7 @@ RefServer *ref_server_new(const RefConfig *config, GError **error)
         !leak_set_init(&server->leaks, config->leaks, error) ||
         !exports_init(&server->exports, config, &server->budget, error))
         return NULL;
+    server->signals = quirk_memory_new(&server->quirks);
     for (unsigned i = 0; i < server->loop_count; i++)
         if (!loop_init(&server->loops[i], server, error))
             return NULL;
@@ -71,12 +73,19 @@ bool ref_server_start(RefServer *server, GError **error)
     return server->running || start_from(server, 0, error);
 }
 
-bool ref_server_run(RefServer *server, int stop_fd, GError **error)
+static void join(RefServer *server)
+{
+    for (unsigned i = 0; i < server->loop_count; i++)
+        g_clear_pointer(&server->loops[i].thread, g_thread_join);
+}
+
+bool ref_server_run(RefServer *server, int signals, GError **error)
 {
     if (!start_from(server, 1, error))
         return false;
-    loop_run(&server->loops[0], stop_fd);
-    ref_server_stop(server);
+    loop_run(&server->loops[0], signals);
+    join(server); /* the other threads' clients have as long to leave as ours had */
+    server->running = false;
     return true;
 }
 
@@ -87,8 +96,7 @@ void ref_server_stop(RefServer *server)
     __atomic_store_n(&server->stopping, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < server->loop_count; i++)
         loop_wake(&server->loops[i]);
-    for (unsigned i = 0; i < server->loop_count; i++)
-        g_clear_pointer(&server->loops[i].thread, g_thread_join);
+    join(server);
     server->running = false;
 }
 
@@ -108,16 +116,9 @@ void ref_server_free(RefServer *server)
     g_free(server->host);
     exports_clear(&server->exports);
     quirk_set_clear(&server->quirks);
+    g_free(server->signals);
     leak_set_clear(&server->leaks);
     g_free(server);
-}
-
-void server_die(RefServer *server)
-{
-    __atomic_store_n(&server->died, 1, __ATOMIC_RELEASE);
-    shutdown(server->listener, SHUT_RDWR);
-    for (unsigned i = 0; i < server->loop_count; i++)
-        loop_wake(&server->loops[i]);
 }
 
 const char *ref_server_socket(const RefServer *server)

@@ -8,6 +8,7 @@
 #include "reference/reference.h"
 
 #define SPARE_BUFFERS 8u
+#define END_OF_TIME G_MAXINT64
 
 /* How fast requests come, for loop.c to decide whether to let them gather. */
 typedef struct {
@@ -26,6 +27,7 @@ typedef struct {
     GThread *thread;
     bool accepting;
     gint64 accept_again; /* when not accepting: the time to try, as g_get_monotonic_time() */
+    gint64 leave_at;     /* when the clients' time is up; END_OF_TIME as long as there is no end */
 
     GQueue all;     /* of Connection */
     GQueue queue;   /* those that can go on without waiting */
@@ -56,8 +58,11 @@ struct RefServer {
     Loop *loops;
     unsigned loop_count;
     bool running;
-    int stopping; /* atomic */
-    int died;     /* atomic */
+    int stopping;         /* atomic */
+    int died;             /* atomic */
+    int ending;           /* atomic */
+    gint64 grace;         /* for clients to leave once it ends, in microseconds */
+    QuirkMemory *signals; /* what quirks remember of them */
     uint64_t accepted;
 };
 
@@ -67,8 +72,8 @@ bool listener_open(RefServer *server, const RefConfig *config, GError **error);
 bool loop_init(Loop *loop, RefServer *server, GError **error);
 void loop_clear(Loop *loop);
 
-/* Serves until the server stops or dies, or STOP_FD (if not negative) becomes readable. */
-void loop_run(Loop *loop, int stop_fd);
+/* Serves until the server stops, dies, or has come to its end. SIGNALS is a signalfd, or -1. */
+void loop_run(Loop *loop, int signals);
 void loop_wake(Loop *loop);
 
 /* For connections: buffers of BUFFER_SIZE, and their place in the loop's lists. */
@@ -77,5 +82,14 @@ void loop_return(Loop *loop, uint8_t *buffer);
 
 /* A quirk's "crash": no connection survives, nobody can connect any more. */
 void server_die(RefServer *server);
+
+/* Takes what waits in SIGNALS, a signalfd. */
+void server_see_signals(RefServer *server, int signals);
+
+/* True once the server has been asked to end: what is asked of it from then on is refused. */
+static inline bool server_is_ending(const RefServer *server)
+{
+    return __atomic_load_n(&server->ending, __ATOMIC_ACQUIRE);
+}
 
 #endif

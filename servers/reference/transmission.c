@@ -86,6 +86,8 @@ static bool breaks_constraints(const Connection *c, const Request *request)
 /* The error that the chapter "Error values" names; NBD_SUCCESS if the request is fine. */
 static uint32_t judge(const Connection *c, const Request *request)
 {
+    if (server_is_ending(c->loop->server))
+        return NBD_ESHUTDOWN;
     if (!knows_command(c, request->type) || request->flags & ~known_flags(c, request->type))
         return NBD_EINVAL;
     if (request->type == NBD_CMD_FLUSH)
