@@ -196,7 +196,7 @@ tools:
 
 # --- Running and testing -----------------------------------------------------------------------
 
-.PHONY: setup run check unit coverage bench flakes
+.PHONY: setup run check unit coverage bench flakes soak-servers
 
 # Sanitizers get an exit status of their own (nbdconform's 1 means that a case failed), and GLib's
 # slices are switched off so that ASan sees each block.
@@ -248,6 +248,12 @@ flakes: ## repeat the catalogue under load, demand the same verdicts each time
 	@scripts/setup check
 	@+$(SUBMAKE) SANITIZE= COVERAGE= all
 	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) scripts/flakes $(ARGS)
+
+soak-servers: ## soak clean servers 20 times each, in full: nothing may be found (an hour)
+	@scripts/setup check
+	@+$(SUBMAKE) SANITIZE= COVERAGE= all
+	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) \
+		scripts/check-soak --servers 20 $(ARGS)
 
 # --- Care of the sources -----------------------------------------------------------------------
 

@@ -37,7 +37,8 @@ static void append_leak(GString *text, const SoakFinding *finding, SoakResource 
     if (text->len > 0)
         g_string_append(text, ", ");
     if (resource != SOAK_MEMORY)
-        g_string_append_printf(text, "+%.2f %s", each, soak_resource_name(resource));
+        g_string_append_printf(text, "+%.*f %s", each < 0.095 ? 3 : 2, each,
+                               soak_resource_name(resource));
     else if (each < 1024)
         g_string_append_printf(text, "+%.0f bytes", each);
     else
