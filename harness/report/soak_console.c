@@ -5,7 +5,7 @@
 #include "report/private.h"
 #include "report/soak.h"
 
-#define MOST_DETAILS 20u
+#define MOST_DETAILS 40u
 
 struct ReportSoak {
     SoakObserver observer;
