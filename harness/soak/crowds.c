@@ -69,7 +69,7 @@ static SoakFinding *play_crowd(SoakRun *run, SoakServer *server, CrowdKind kind)
         return g_steal_pointer(&finding);
     }
     finding->cycles = result.reached;
-    server->cycles += result.reached;
+    run->summary->cycles += result.reached;
     if (soak_server_died(server, !result.served_after)) {
         g_autofree char *how = watch_describe(server->watched);
         finding->details = soak_server_report(server);

@@ -32,6 +32,7 @@
     SUITE(soak_cycle)                                                                              \
     SUITE(soak_ending)                                                                             \
     SUITE(soak_growth)                                                                             \
+    SUITE(soak_report)                                                                             \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
     SUITE(transport_tls)                                                                           \

@@ -1,0 +1,267 @@
+/* What a soak's reports say, what a baseline knows, and what is read of memcheck's log. */
+#include <CUnit/CUnit.h>
+#include <glib/gstdio.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/soak.h"
+#include "soak/memcheck.h"
+#include "soak/trial.h"
+
+void soak_report_tests(void);
+
+/* ---- Made-up soaks ----------------------------------------------------------------------------- */
+
+static SoakFinding *made_finding(unsigned phase, SoakEnding ending)
+{
+    SoakFinding *finding = g_new0(SoakFinding, 1);
+    size_t count;
+
+    finding->point = (SoakPoint){.phase = &soak_phases(&count)[phase], .ending = ending};
+    finding->cycles = 144;
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++)
+        finding->detectable[i] = i == SOAK_MEMORY ? 512 : 1.0 / 16;
+    return finding;
+}
+
+static SoakFinding *made_leak(double fds)
+{
+    SoakFinding *finding = made_finding(1, ENDING_RESET);
+
+    finding->verdict = SOAK_LEAKS;
+    finding->leaks[SOAK_FD] = true;
+    finding->per_cycle[SOAK_FD] = fds;
+    finding->fd_kind = FD_SOCKET;
+    return finding;
+}
+
+/* Takes over FINDINGS, which end with NULL. */
+static SoakSummary *made_soak(SoakFinding *const *findings)
+{
+    SoakSummary *summary = g_new0(SoakSummary, 1);
+
+    summary->findings = g_ptr_array_new_with_free_func((GDestroyNotify)soak_finding_free);
+    summary->measured = true;
+    summary->cycles = 1000;
+    for (; *findings != NULL; findings++) {
+        g_ptr_array_add(summary->findings, *findings);
+        summary->count[(*findings)->verdict]++;
+    }
+    return summary;
+}
+
+static SoakBaseline *baseline_of(const SoakSummary *summary)
+{
+    g_autofree char *text = report_soak_json(summary, "it", NULL), *path = NULL;
+    int fd = g_file_open_tmp("nbdconform-XXXXXX", &path, NULL);
+
+    g_close(fd, NULL);
+    g_file_set_contents(path, text, -1, NULL);
+    SoakBaseline *baseline = soak_baseline_load(path, NULL);
+    remove(path);
+    return baseline;
+}
+
+static char *console_of(const SoakSummary *summary, const SoakBaseline *baseline)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ReportConsole console = {.out = out, .again = "nbdconform soak"};
+    ReportSoak *report = report_soak_new(&console, baseline);
+    const SoakObserver *observer = report_soak_observer(report);
+
+    for (guint i = 0; i < summary->findings->len; i++) {
+        observer->progress(observer->self, "x", i, summary->findings->len);
+        observer->found(observer->self, summary->findings->pdata[i]);
+    }
+    report_soak_end(report, summary);
+    report_soak_free(report);
+    fclose(out);
+    return text;
+}
+
+/* ---- Reports ----------------------------------------------------------------------------------- */
+
+static void a_leak_is_named_with_its_rate_its_place_and_how_to_repeat_it(void)
+{
+    g_autoptr(SoakSummary) summary =
+        made_soak((SoakFinding *[]){made_leak(1), made_finding(0, ENDING_CLOSE), NULL});
+    g_autofree char *text = console_of(summary, NULL);
+    g_autofree char *name = soak_finding_name(summary->findings->pdata[0]);
+    g_autofree char *line = g_strdup_printf("LEAK     +1.00 fd per cycle at %s (socket)\n", name);
+    g_autofree char *repeat = g_strdup_printf("    repeat: nbdconform soak --points %s\n", name);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, line));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, repeat));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "one descriptor, thread or child in 16 cycles, or 512 "
+                                        "bytes a cycle"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "2 points: 1 clean, 1 leak, 0 crash"));
+    CU_ASSERT_EQUAL(soak_exit_status(summary), 1);
+}
+
+static void what_a_server_prints_does_not_reach_the_terminal_as_it_is(void)
+{
+    SoakFinding *finding = made_finding(0, ENDING_CLOSE);
+
+    finding->verdict = SOAK_CRASHED;
+    finding->reason = g_strdup("the server was killed");
+    finding->details = g_strdup("one\n\033[2Jtwo\n");
+    g_autoptr(SoakSummary) summary = made_soak((SoakFinding *[]){finding, NULL});
+    g_autofree char *text = console_of(summary, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "    one\n    \\x1b[2Jtwo\n"));
+    CU_ASSERT_PTR_NULL(strchr(text, '\033'));
+}
+
+static void the_document_has_what_programs_ask_for(void)
+{
+    SoakFinding *skipped = made_finding(0, ENDING_VANISH);
+
+    soak_finding_settle(skipped, SOAK_SKIPPED, g_strdup("a Unix socket cannot vanish"));
+    skipped->cycles = 0;
+    skipped->detectable[SOAK_FD] = INFINITY;
+    g_autoptr(SoakSummary) summary = made_soak((SoakFinding *[]){made_leak(0.125), skipped, NULL});
+    g_autofree char *text = report_soak_json(summary, "it", NULL);
+    json_t *document = json_loads(text, 0, NULL);
+    json_t *points = json_object_get(document, "points"), *leak = json_array_get(points, 0);
+    CU_ASSERT_EQUAL(json_array_size(points), 2);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(leak, "ending")), "reset");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(leak, "verdict")), "leak");
+    CU_ASSERT_DOUBLE_EQUAL(json_real_value(json_object_get(leak, "fd_per_cycle")), 0.125, 1e-9);
+    CU_ASSERT_TRUE(json_is_null(json_object_get(json_array_get(points, 1), "fd_per_cycle")));
+    json_decref(document);
+}
+
+static void nothing_played_is_no_success(void)
+{
+    SoakFinding *skipped = made_finding(0, ENDING_VANISH);
+
+    soak_finding_settle(skipped, SOAK_SKIPPED, g_strdup("so"));
+    g_autoptr(SoakSummary) summary = made_soak((SoakFinding *[]){skipped, NULL});
+    CU_ASSERT_EQUAL(soak_exit_status(summary), 125);
+}
+
+/* ---- Baselines --------------------------------------------------------------------------------- */
+
+static unsigned new_faults(SoakFinding *then, SoakFinding *now)
+{
+    g_autoptr(SoakSummary) before = made_soak((SoakFinding *[]){then, NULL});
+    g_autoptr(SoakSummary) after = made_soak((SoakFinding *[]){now, NULL});
+    g_autoptr(SoakBaseline) baseline = baseline_of(before);
+
+    return soak_baseline_new_faults(baseline, after);
+}
+
+static void a_baseline_knows_what_leaked_before_and_no_faster(void)
+{
+    CU_ASSERT_EQUAL(new_faults(made_leak(1), made_leak(1)), 0);
+    CU_ASSERT_EQUAL(new_faults(made_leak(1), made_leak(1.2)), 0);
+    CU_ASSERT_EQUAL(new_faults(made_leak(1), made_leak(2)), 1);
+    CU_ASSERT_EQUAL(new_faults(made_leak(0.125), made_leak(1)), 1);
+    CU_ASSERT_EQUAL(new_faults(made_finding(1, ENDING_RESET), made_leak(1)), 1);
+    SoakFinding *crash = made_leak(1);
+    crash->verdict = SOAK_CRASHED;
+    CU_ASSERT_EQUAL(new_faults(made_leak(1), crash), 1);
+}
+
+static void what_leaks_besides_is_new(void)
+{
+    SoakFinding *more = made_leak(1);
+
+    more->leaks[SOAK_THREAD] = true;
+    more->per_cycle[SOAK_THREAD] = 1;
+    CU_ASSERT_EQUAL(new_faults(made_leak(1), more), 1);
+}
+
+static void what_is_cured_is_named(void)
+{
+    g_autoptr(SoakSummary) before = made_soak((SoakFinding *[]){made_leak(1), NULL});
+    g_autoptr(SoakSummary) after =
+        made_soak((SoakFinding *[]){made_finding(1, ENDING_RESET), NULL});
+    g_autoptr(SoakBaseline) baseline = baseline_of(before);
+    g_autofree char *text = console_of(after, baseline);
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "no longer: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "0 new since the baseline"));
+}
+
+static void other_documents_are_no_baselines(void)
+{
+    static const char *const texts[] = {
+        "", "{", "{}", "[]", "{\"points\": [{}]}", "{\"points\": [{\"phase\": 1}]}"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autofree char *path = NULL;
+        g_autoptr(GError) error = NULL;
+        g_close(g_file_open_tmp("nbdconform-XXXXXX", &path, NULL), NULL);
+        g_file_set_contents(path, texts[i], -1, NULL);
+        CU_ASSERT_PTR_NULL(soak_baseline_load(path, &error));
+        CU_ASSERT_PTR_NOT_NULL(error);
+        remove(path);
+    }
+}
+
+/* ---- Memcheck ---------------------------------------------------------------------------------- */
+
+static const char memcheck_log[] =
+    "==77== Memcheck, a memory error detector\n"
+    "==77== \n"
+    "==77== FILE DESCRIPTORS: 5 open (3 std) at exit.\n"
+    "==77== Open AF_INET socket 27: 127.0.0.1:19371 <-> unbound\n"
+    "==77==    at 0x4DA3F60: dup (dup.c:63)\n"
+    "==77==    by 0x161B81: keep (leak.c:174)\n"
+    "==77== \n"
+    "==77== Open AF_INET socket 28: 127.0.0.1:19371 <-> unbound\n"
+    "==77==    at 0x4DA3F60: dup (dup.c:63)\n"
+    "==77==    by 0x161B81: keep (leak.c:174)\n"
+    "==77== \n"
+    "==77== Open file descriptor 2: /dev/null\n"
+    "==77==    <inherited from parent>\n"
+    "==77== \n"
+    "==77== 1,040 (16 direct, 1,024 indirect) bytes in 2 blocks are definitely lost in loss "
+    "record 3 of 9\n"
+    "==77==    at 0x48417B4: malloc (vg_replace_malloc.c:381)\n"
+    "==77==    by 0x161AE6: keep_bytes (leak.c:181)\n"
+    "==77== \n"
+    "==77== 12 bytes in 1 blocks are still reachable in loss record 1 of 9\n"
+    "==77==    at 0x48417B4: malloc (vg_replace_malloc.c:381)\n"
+    "==77== \n"
+    "==77== LEAK SUMMARY:\n";
+
+static void memcheck_records_are_told_by_their_stacks(void)
+{
+    g_autoptr(GHashTable) records = memcheck_parse(memcheck_log);
+    GHashTableIter iter;
+    gpointer value;
+    unsigned lost = 0, open = 0;
+
+    CU_ASSERT_EQUAL(g_hash_table_size(records), 3);
+    g_hash_table_iter_init(&iter, records);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const MemcheckRecord *record = value;
+        if (record->kind == MEMCHECK_LOST) {
+            lost += record->count;
+            CU_ASSERT_EQUAL(record->bytes, 1040);
+        }
+        open += record->kind == MEMCHECK_OPEN ? record->count : 0;
+    }
+    CU_ASSERT_EQUAL(lost, 2);
+    CU_ASSERT_EQUAL(open, 3);
+}
+
+void soak_report_tests(void)
+{
+    CU_pSuite suite = CU_add_suite("soak report", NULL, NULL);
+
+    CU_ADD_TEST(suite, a_leak_is_named_with_its_rate_its_place_and_how_to_repeat_it);
+    CU_ADD_TEST(suite, what_a_server_prints_does_not_reach_the_terminal_as_it_is);
+    CU_ADD_TEST(suite, the_document_has_what_programs_ask_for);
+    CU_ADD_TEST(suite, nothing_played_is_no_success);
+    CU_ADD_TEST(suite, a_baseline_knows_what_leaked_before_and_no_faster);
+    CU_ADD_TEST(suite, what_leaks_besides_is_new);
+    CU_ADD_TEST(suite, what_is_cured_is_named);
+    CU_ADD_TEST(suite, other_documents_are_no_baselines);
+    CU_ADD_TEST(suite, memcheck_records_are_told_by_their_stacks);
+}
