@@ -250,9 +250,9 @@ static void the_end_of_a_server_is_known(void)
     const char *wrapped = "sh -c 'nbdkit -f -U $0 memory 1M; exit 7' {socket}";
 
     ends_as(NBDKIT, SIGTERM, WATCH_EXITED, 0, "exited with status 0");
-    ends_as(NBDKIT, SIGKILL, WATCH_KILLED, SIGKILL, "killed by signal 9 (Killed)");
-    ends_as(NBDKIT, SIGSEGV, WATCH_KILLED, SIGSEGV, "killed by signal 11 (Segmentation fault)");
-    ends_as(background, SIGABRT, WATCH_KILLED, SIGABRT, "killed by signal 6 (Aborted)");
+    ends_as(NBDKIT, SIGKILL, WATCH_KILLED, SIGKILL, "was killed by signal 9 (Killed)");
+    ends_as(NBDKIT, SIGSEGV, WATCH_KILLED, SIGSEGV, "was killed by signal 11 (Segmentation fault)");
+    ends_as(background, SIGABRT, WATCH_KILLED, SIGABRT, "was killed by signal 6 (Aborted)");
     ends_as(background, SIGTERM, WATCH_EXITED, 0, "exited with status 0");
     ends_as(wrapped, SIGTERM, WATCH_EXITED, 7, "exited with status 7");
 }
@@ -270,7 +270,7 @@ static void a_crash_beside_the_main_process_is_known(void)
     CU_ASSERT_EQUAL(watch_state(watched, &status), WATCH_KILLED);
     CU_ASSERT_EQUAL(status, SIGABRT);
     g_autofree char *description = watch_describe(watched);
-    CU_ASSERT_STRING_EQUAL(description, "a child of it was killed by signal 6 (Aborted)");
+    CU_ASSERT_STRING_EQUAL(description, "lost a child, which was killed by signal 6 (Aborted)");
 }
 
 /* Its parent takes the status and says nothing. */

@@ -264,8 +264,8 @@ char *watch_describe(Watched *watched)
     if (state == WATCH_EXITED)
         return g_strdup_printf("exited with status %d", status);
     const char *name = sigdescr_np(status);
-    return g_strdup_printf("%skilled by signal %d (%s)", child ? "a child of it was " : "", status,
-                           name != NULL ? name : "unknown");
+    return g_strdup_printf("%s killed by signal %d (%s)", child ? "lost a child, which was" : "was",
+                           status, name != NULL ? name : "unknown");
 }
 
 pid_t watch_main_pid(Watched *watched)

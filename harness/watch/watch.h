@@ -77,7 +77,7 @@ typedef enum {
  * itself has waited for; that is known some milliseconds later. */
 WatchState watch_state(Watched *watched, int *status);
 
-/* "killed by signal 11 (Segmentation fault)", "exited with status 1", "runs"; the caller frees it. */
+/* "was killed by signal 11 (Segmentation fault)", "exited with status 1", "runs"; the caller frees it. */
 char *watch_describe(Watched *watched);
 
 /* Position in the server's output (stdout and stderr together), for watch_output(). */
