@@ -1,6 +1,5 @@
-/* Framing: where a message begins and ends follows from the phase, from the negotiation, and for
- * simple replies from the request in flight. What can't be framed is judged, and ends the decoding.
- */
+/* Framing: where a message begins and ends follows from the phase; decode_transmission.c has the requests
+ * and their replies. What can't be framed is judged, and ends the decoding. */
 #include <string.h>
 
 #include "session/private.h"
@@ -14,12 +13,12 @@ size_t session_available(const SessionStream *stream)
     return stream->buffer->len - stream->start;
 }
 
-static const uint8_t *peek(const SessionStream *stream)
+const uint8_t *session_peek(const SessionStream *stream)
 {
     return stream->buffer->data + stream->start;
 }
 
-static void consume(SessionStream *stream, size_t size)
+void session_consume(SessionStream *stream, size_t size)
 {
     stream->start += size;
     stream->position += size;
@@ -38,8 +37,7 @@ static SessionMessage *message_new(const Session *session, Side from, WireKind k
     return message;
 }
 
-/* Takes the header KIND off the stream; NULL while it is not whole. */
-static SessionMessage *take_header(Session *session, Side from, WireKind kind)
+SessionMessage *session_take_header(Session *session, Side from, WireKind kind)
 {
     SessionStream *stream = &session->stream[from];
     const WireLayout *layout = wire_layout(kind);
@@ -47,8 +45,8 @@ static SessionMessage *take_header(Session *session, Side from, WireKind kind)
     if (session_available(stream) < layout->size)
         return NULL;
     SessionMessage *message = message_new(session, from, kind);
-    wire_decode(kind, peek(stream), message->value);
-    consume(stream, layout->size);
+    wire_decode(kind, session_peek(stream), message->value);
+    session_consume(stream, layout->size);
     return message;
 }
 
@@ -85,19 +83,22 @@ SessionMessage *session_continue(SessionStream *stream)
 
     if (take > 0 && partial->data->len < stream->keep) {
         size_t room = (size_t)(stream->keep - partial->data->len);
-        g_byte_array_append(partial->data, peek(stream), (guint)MIN(take, room));
+        g_byte_array_append(partial->data, session_peek(stream), (guint)MIN(take, room));
     }
-    consume(stream, take);
+    session_consume(stream, take);
     stream->remaining -= take;
     if (stream->remaining > 0)
         return NULL;
     stream->partial = NULL;
-    decode_inner(partial);
+    if (session_message_is_chunk(partial))
+        session_chunk_finish(partial);
+    else
+        decode_inner(partial);
     return partial;
 }
 
-static SessionMessage *with_data(SessionStream *stream, SessionMessage *message, uint64_t length,
-                                 uint64_t keep)
+SessionMessage *session_with_data(SessionStream *stream, SessionMessage *message, uint64_t length,
+                                  uint64_t keep)
 {
     message->data_length = length;
     stream->partial = message;
@@ -106,8 +107,7 @@ static SessionMessage *with_data(SessionStream *stream, SessionMessage *message,
     return message;
 }
 
-/* A header whose framing can't be believed: it is judged like any message, and is the last one. */
-static SessionMessage *last_message(SessionStream *stream, SessionMessage *message)
+SessionMessage *session_last_message(SessionStream *stream, SessionMessage *message)
 {
     stream->partial = message;
     stream->remaining = 0;
@@ -125,21 +125,22 @@ static SessionMessage *decode_greeting(Session *session)
     if (session_available(stream) < head)
         return NULL;
     uint64_t value[WIRE_MAX_FIELDS];
-    wire_decode(WIRE_GREETING, peek(stream), value);
+    wire_decode(WIRE_GREETING, session_peek(stream), value);
     bool oldstyle = value[GREETING_MAGIC] == NBD_CLISERV_MAGIC;
     bool newstyle = value[GREETING_MAGIC] == NBD_IHAVEOPT;
     if (value[GREETING_PASSWD] != NBD_INIT_PASSWD || (!oldstyle && !newstyle))
-        return last_message(stream, take_header(session, SIDE_SERVER, WIRE_GREETING));
+        return session_last_message(stream,
+                                    session_take_header(session, SIDE_SERVER, WIRE_GREETING));
 
     WireKind inner = oldstyle ? WIRE_OLDSTYLE : WIRE_NEWSTYLE;
     uint64_t rest = wire_layout(inner)->size + (oldstyle ? NBD_ZEROES : 0);
     if (session_available(stream) < head + rest)
         return NULL;
-    SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_GREETING);
+    SessionMessage *message = session_take_header(session, SIDE_SERVER, WIRE_GREETING);
     message->hello = true;
     message->inner = inner;
-    wire_decode(inner, peek(stream), message->inner_value);
-    return with_data(stream, message, rest, rest);
+    wire_decode(inner, session_peek(stream), message->inner_value);
+    return session_with_data(stream, message, rest, rest);
 }
 
 /* The greeting ends the server's part until the client's flags have come. */
@@ -174,22 +175,23 @@ static SessionMessage *decode_option_reply(Session *session)
 
     if (session_available(stream) < head)
         return NULL;
-    wire_decode(WIRE_OPTION_REPLY, peek(stream), value);
+    wire_decode(WIRE_OPTION_REPLY, session_peek(stream), value);
     if (value[REPLY_MAGIC] != NBD_OPTION_REPLY_MAGIC)
-        return last_message(stream, take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY));
+        return session_last_message(stream,
+                                    session_take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY));
     uint64_t shown = UINT64_MAX;
     size_t there = session_available(stream) - head;
     if (value[REPLY_LENGTH] > ABSURD)
-        shown = absurd_head(session, value[REPLY_TYPE], peek(stream) + head, there);
+        shown = absurd_head(session, value[REPLY_TYPE], session_peek(stream) + head, there);
     if (shown != UINT64_MAX && there < shown)
         return NULL;
-    SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY);
+    SessionMessage *message = session_take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY);
     if (shown == UINT64_MAX)
-        return with_data(stream, message, value[REPLY_LENGTH], SESSION_KEEP_OPTION_DATA);
+        return session_with_data(stream, message, value[REPLY_LENGTH], SESSION_KEEP_OPTION_DATA);
     message->data_length = value[REPLY_LENGTH];
-    g_byte_array_append(message->data, peek(stream), (guint)shown);
-    consume(stream, (size_t)shown);
-    return last_message(stream, message);
+    g_byte_array_append(message->data, session_peek(stream), (guint)shown);
+    session_consume(stream, (size_t)shown);
+    return session_last_message(stream, message);
 }
 
 /* A server that refuses EXPORT_NAME has to hang up, but some answer as they would another option.
@@ -197,8 +199,8 @@ static SessionMessage *decode_option_reply(Session *session)
  */
 static bool is_option_reply(const SessionStream *stream)
 {
-    return wire_get(peek(stream), 8) == NBD_OPTION_REPLY_MAGIC &&
-           wire_get(peek(stream) + 8, 2) == 0;
+    return wire_get(session_peek(stream), 8) == NBD_OPTION_REPLY_MAGIC &&
+           wire_get(session_peek(stream) + 8, 2) == 0;
 }
 
 bool session_lacks_zeroes(const Session *session)
@@ -218,76 +220,16 @@ static SessionMessage *decode_export(Session *session)
     if (session_available(stream) < head)
         return NULL;
     if (is_option_reply(stream)) {
-        SessionMessage *refusal = take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY);
-        return refusal == NULL ? NULL : last_message(stream, refusal);
+        SessionMessage *refusal = session_take_header(session, SIDE_SERVER, WIRE_OPTION_REPLY);
+        return refusal == NULL ? NULL : session_last_message(stream, refusal);
     }
     if (wanted && !session->facts.no_zeroes) /* not offered: the server may do as it pleases */
-        return last_message(stream, take_header(session, SIDE_SERVER, WIRE_EXPORT));
+        return session_last_message(stream, session_take_header(session, SIDE_SERVER, WIRE_EXPORT));
     uint64_t zeroes = wanted ? 0 : NBD_ZEROES;
     if (session_available(stream) < head + zeroes)
         return NULL;
-    SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_EXPORT);
-    return with_data(stream, message, zeroes, zeroes);
-}
-
-/* A reply that is not asked for may have a payload all the same. */
-static bool could_have_payload(const Session *session, const SessionMessage *message)
-{
-    return message->value[SIMPLE_REPLY_ERROR] == NBD_SUCCESS && !session->facts.structured &&
-           (session->reads > 0 ||
-            session_was_answered(session, message->value[SIMPLE_REPLY_COOKIE]) == NBD_CMD_READ);
-}
-
-static SessionMessage *decode_simple_reply(Session *session)
-{
-    SessionStream *stream = &session->stream[SIDE_SERVER];
-    SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_SIMPLE_REPLY);
-
-    if (message == NULL)
-        return NULL;
-    const SessionInFlight *waiting = session_waiting(session, message->value[SIMPLE_REPLY_COOKIE]);
-    if (waiting == NULL && could_have_payload(session, message))
-        return last_message(stream, message);
-    if (waiting == NULL)
-        return with_data(stream, message, 0, 0);
-    message->answers = true;
-    message->request = *(const SessionRequest *)waiting->requests.head->data;
-    if (waiting->ambiguous)
-        return last_message(stream, message);
-    uint64_t length = 0;
-    if (message->request.command == NBD_CMD_READ &&
-        message->value[SIMPLE_REPLY_ERROR] == NBD_SUCCESS)
-        length = message->request.length;
-    return with_data(stream, message, length, SESSION_KEEP_PAYLOAD);
-}
-
-static SessionMessage *decode_chunk(Session *session)
-{
-    SessionStream *stream = &session->stream[SIDE_SERVER];
-    SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_CHUNK);
-
-    if (message == NULL)
-        return NULL;
-    const SessionInFlight *waiting = session_waiting(session, message->value[CHUNK_COOKIE]);
-    if (waiting != NULL) {
-        message->answers = true;
-        message->request = *(const SessionRequest *)waiting->requests.head->data;
-    }
-    return with_data(stream, message, message->value[CHUNK_LENGTH], SESSION_KEEP_PAYLOAD);
-}
-
-static SessionMessage *decode_reply(Session *session)
-{
-    SessionStream *stream = &session->stream[SIDE_SERVER];
-
-    if (session_available(stream) < 4)
-        return NULL;
-    if (wire_get(peek(stream), 4) == NBD_STRUCTURED_REPLY_MAGIC)
-        return decode_chunk(session);
-    if (wire_get(peek(stream), 4) == NBD_SIMPLE_REPLY_MAGIC)
-        return decode_simple_reply(session);
-    SessionMessage *message = take_header(session, SIDE_SERVER, WIRE_SIMPLE_REPLY);
-    return message == NULL ? NULL : last_message(stream, message);
+    SessionMessage *message = session_take_header(session, SIDE_SERVER, WIRE_EXPORT);
+    return session_with_data(stream, message, zeroes, zeroes);
 }
 
 static SessionMessage *decode_server(Session *session)
@@ -299,7 +241,7 @@ static SessionMessage *decode_server(Session *session)
         return decode_export(session);
     case PHASE_TRANSMISSION:
     case PHASE_DISCONNECTING:
-        return decode_reply(session);
+        return session_decode_reply(session);
     case PHASE_CLIENT_FLAGS:
         if (session_available(&session->stream[SIDE_CLIENT]) == 0)
             refuse_early_bytes(session);
@@ -308,6 +250,9 @@ static SessionMessage *decode_server(Session *session)
     case PHASE_REPLYING:
     case PHASE_ABORTED:
         return decode_option_reply(session);
+    case PHASE_TLS:
+        session_pass_records(session, SIDE_SERVER);
+        break;
     case PHASE_ENDED:
     case PHASE_COUNT:
         break;
@@ -320,36 +265,14 @@ static SessionMessage *decode_server(Session *session)
 static SessionMessage *decode_option(Session *session)
 {
     SessionStream *stream = &session->stream[SIDE_CLIENT];
-    SessionMessage *message = take_header(session, SIDE_CLIENT, WIRE_OPTION);
+    SessionMessage *message = session_take_header(session, SIDE_CLIENT, WIRE_OPTION);
 
     if (message == NULL)
         return NULL;
     if (message->value[OPTION_MAGIC] != NBD_IHAVEOPT)
-        return last_message(stream, message);
-    return with_data(stream, message, message->value[OPTION_LENGTH], SESSION_KEEP_OPTION_DATA);
-}
-
-static SessionMessage *decode_request(Session *session)
-{
-    SessionStream *stream = &session->stream[SIDE_CLIENT];
-    SessionMessage *message = take_header(session, SIDE_CLIENT, WIRE_REQUEST);
-
-    if (message == NULL)
-        return NULL;
-    if (message->value[REQUEST_MAGIC] != NBD_REQUEST_MAGIC)
-        return last_message(stream, message);
-    bool payload = message->value[REQUEST_TYPE] == NBD_CMD_WRITE;
-    /* What was written is not looked at again: a little of it is enough for the transcript. */
-    return with_data(stream, message, payload ? message->value[REQUEST_LENGTH] : 0,
-                     SESSION_EVIDENCE);
-}
-
-/* DISC is the last that a client sends. */
-static void refuse_late_bytes(Session *session)
-{
-    session->disc_followed = true;
-    session_find_stray(session, SIDE_CLIENT, REQ("transmission.disc.client-last"),
-                       g_strdup("something is sent after DISC"));
+        return session_last_message(stream, message);
+    return session_with_data(stream, message, message->value[OPTION_LENGTH],
+                             SESSION_KEEP_OPTION_DATA);
 }
 
 /* While the server may still be on its way into transmission, bytes that are no option are held
@@ -362,7 +285,7 @@ static bool hold_client(const Session *session)
     if (latest == NULL || (latest->option != NBD_OPT_EXPORT_NAME && latest->option != NBD_OPT_GO))
         return false;
     return latest->option == NBD_OPT_EXPORT_NAME || session_available(stream) < 4 ||
-           wire_get(peek(stream), 4) != NBD_IHAVEOPT >> 32;
+           wire_get(session_peek(stream), 4) != NBD_IHAVEOPT >> 32;
 }
 
 static SessionMessage *decode_client(Session *session)
@@ -372,19 +295,19 @@ static SessionMessage *decode_client(Session *session)
     switch (session->phase) {
     case PHASE_CLIENT_FLAGS: {
         SessionStream *stream = &session->stream[SIDE_CLIENT];
-        SessionMessage *flags = take_header(session, SIDE_CLIENT, WIRE_CLIENT_FLAGS);
-        return flags == NULL ? NULL : with_data(stream, flags, 0, 0);
+        SessionMessage *flags = session_take_header(session, SIDE_CLIENT, WIRE_CLIENT_FLAGS);
+        return flags == NULL ? NULL : session_with_data(stream, flags, 0, 0);
     }
     case PHASE_HAGGLING:
     case PHASE_REPLYING:
     case PHASE_ABORTED:
         return decode_option(session);
-    case PHASE_DISCONNECTING:
-        if (!session->disc_followed)
-            refuse_late_bytes(session);
-        return decode_request(session);
     case PHASE_TRANSMISSION:
-        return decode_request(session);
+    case PHASE_DISCONNECTING:
+        return session_decode_request(session);
+    case PHASE_TLS:
+        session_pass_records(session, SIDE_CLIENT);
+        break;
     case PHASE_GREETING: /* the greeting decides what these bytes are */
     case PHASE_EXPORT:
     case PHASE_ENDED:

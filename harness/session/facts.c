@@ -9,13 +9,8 @@ void session_option_free(SessionOption *option)
         return;
     g_byte_array_unref(option->data);
     g_ptr_array_unref(option->infos);
+    g_ptr_array_unref(option->named);
     g_free(option);
-}
-
-void session_in_flight_free(SessionInFlight *waiting)
-{
-    g_queue_clear_full(&waiting->requests, g_free);
-    g_free(waiting);
 }
 
 const SessionOption *session_current_option(const Session *session)
@@ -23,25 +18,7 @@ const SessionOption *session_current_option(const Session *session)
     return g_queue_peek_head((GQueue *)&session->options);
 }
 
-const SessionInFlight *session_waiting(const Session *session, uint64_t cookie)
-{
-    return g_hash_table_lookup(session->in_flight, &cookie);
-}
-
-int session_was_answered(const Session *session, uint64_t cookie)
-{
-    unsigned count = MIN(session->answered_count, SESSION_REMEMBERED);
-
-    for (unsigned i = 1; i <= count; i++) {
-        unsigned at = (session->answered_count - i) % SESSION_REMEMBERED;
-        if (session->answered[at].cookie == cookie)
-            return session->answered[at].command;
-    }
-    return -1;
-}
-
-/* More is outstanding than anybody's patience bears: whose it is can't be followed any longer. */
-static void give_up(Session *session)
+void session_give_up(Session *session)
 {
     session_desynchronise(session, SIDE_CLIENT);
     session_desynchronise(session, SIDE_SERVER);
@@ -106,6 +83,7 @@ static void begin_option(Session *session, const SessionMessage *message)
     option->option = (uint32_t)message->value[OPTION_OPTION];
     option->data = g_byte_array_ref(message->data);
     option->infos = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    option->named = g_ptr_array_new_with_free_func((GDestroyNotify)session_named_free);
     session->facts.options_sent++;
     session->options_overlap = !g_queue_is_empty(&session->options);
     if (option->option != NBD_OPT_GO)
@@ -113,7 +91,7 @@ static void begin_option(Session *session, const SessionMessage *message)
     session->sending = option;
     g_queue_push_tail(&session->options, option);
     if (session->options.length > SESSION_MAX_OPTIONS)
-        give_up(session);
+        session_give_up(session);
 }
 
 static void advance_option(Session *session, const SessionMessage *message)
@@ -132,6 +110,10 @@ static void advance_option(Session *session, const SessionMessage *message)
         session->facts.block_size_asked = option->block_size_asked;
         session->facts.block_size_given = false;
     }
+    if (option->option == NBD_OPT_LIST_META_CONTEXT || option->option == NBD_OPT_SET_META_CONTEXT)
+        option->contexts_parsed =
+            option->whole &&
+            wire_parse_context_request(message->data->data, message->data->len, &option->contexts);
     if (session->phase == PHASE_HAGGLING)
         next_option_phase(session);
 }
@@ -185,26 +167,78 @@ static void take_over(Session *session, const SessionOption *option)
     facts->committed = option->block_size_asked && option->block_size_seen;
 }
 
-static void enter_transmission(Session *session)
+/* The export that INFO or GO names; NULL if that was not seen. */
+static GBytes *info_export(const SessionOption *option)
+{
+    return option->info_parsed ? g_bytes_new(option->request.name, option->request.name_length)
+                               : NULL;
+}
+
+/* EXPORT_NAME is NULL if it was not seen; it is taken over. */
+static void enter_transmission(Session *session, GBytes *export_name)
 {
     session->phase = PHASE_TRANSMISSION;
-    /* Options that were sent behind this one reach the server as requests; and extended headers
-     * frame their messages otherwise. */
-    if (!g_queue_is_empty(&session->options) || session->extended) {
-        session->stream[SIDE_CLIENT].tainted |= !session->extended;
-        give_up(session);
+    session_enter(session, export_name);
+    /* Options that were sent behind this one reach the server as requests. */
+    if (!g_queue_is_empty(&session->options)) {
+        session->stream[SIDE_CLIENT].tainted = true;
+        session_give_up(session);
     }
 }
 
 /* What was agreed before TLS is void (proto.md:1236); a relay sees no more than TLS from here. */
-static void start_tls(Session *session)
+static void expect_tls(Session *session)
 {
-    session->facts.tls = true;
-    session->facts.structured = false;
-    session->extended = false;
-    session->contexts_selected = false;
+    SessionFacts *facts = &session->facts;
+
+    facts->tls = SESSION_TLS_ACKNOWLEDGED;
+    facts->structured = facts->extended = false;
+    facts->block_size_asked = facts->block_size_given = false;
+    session->minimum = 0;
+    session->maximum = NBD_DEFAULT_MAX_PAYLOAD;
+    session_forget_contexts(session);
+    g_clear_pointer(&session->last_info, session_option_free);
+    session->phase = PHASE_TLS;
     if (session->vantage == VANTAGE_RELAY)
-        give_up(session);
+        session_give_up(session);
+}
+
+/* Options that were sent in plain text behind STARTTLS have never been. */
+void session_start_tls(Session *session)
+{
+    session->facts.tls = SESSION_TLS_RUNNING;
+    session->phase = PHASE_HAGGLING;
+    session->sending = NULL;
+    g_queue_clear_full(&session->options, (GDestroyNotify)session_option_free);
+    for (int side = 0; side < 2; side++) {
+        SessionStream *stream = &session->stream[side];
+        g_clear_pointer(&stream->partial, session_message_free);
+        g_byte_array_set_size(stream->buffer, 0);
+        stream->start = 0;
+        stream->record = 0;
+    }
+}
+
+/* What an option's end in plain text says about the server's mode of TLS. */
+static void note_mode(Session *session, const SessionOption *option, uint32_t type)
+{
+    bool by_export = option->option == NBD_OPT_INFO || option->option == NBD_OPT_GO;
+
+    if (session->facts.tls != SESSION_TLS_NONE)
+        return;
+    if (type == NBD_REP_ERR_TLS_REQD) {
+        session->tls_required = true;
+        session->tls_forced |= !by_export;
+    }
+    if (option->option == NBD_OPT_STARTTLS && option->whole && option->data->len == 0 &&
+        (type == NBD_REP_ERR_UNSUP || type == NBD_REP_ERR_POLICY))
+        session->starttls_refused = type;
+    if (type == NBD_REP_ACK && option->option != NBD_OPT_STARTTLS &&
+        option->option != NBD_OPT_ABORT)
+        session->plain_success = option->option;
+    if (type == NBD_REP_ACK && option->option == NBD_OPT_INFO && option->info_parsed &&
+        session->plain_exports->len < SESSION_MAX_NAMES)
+        g_ptr_array_add(session->plain_exports, info_export(option));
 }
 
 static void accepted(Session *session, SessionOption *option)
@@ -213,23 +247,22 @@ static void accepted(Session *session, SessionOption *option)
     case NBD_OPT_GO:
         take_over(session, option);
         session->entered_by_go = true;
-        enter_transmission(session);
+        enter_transmission(session, info_export(option));
         break;
     case NBD_OPT_ABORT:
         session->phase = PHASE_ABORTED;
         break;
     case NBD_OPT_STARTTLS:
-        start_tls(session);
+        expect_tls(session);
         break;
     case NBD_OPT_STRUCTURED_REPLY:
         session->facts.structured = true;
         break;
     case NBD_OPT_EXTENDED_HEADERS:
-        session->facts.structured = true;
-        session->extended = true;
+        session->facts.structured = session->facts.extended = true;
         break;
     case NBD_OPT_SET_META_CONTEXT:
-        session->contexts_selected = option->contexts > 0;
+        session_select_contexts(session, option);
         break;
     case NBD_OPT_INFO:
         session_option_free(session->last_info);
@@ -246,7 +279,7 @@ static void refused(Session *session, SessionOption *option)
     if (option->option == NBD_OPT_GO)
         g_clear_pointer(&session->last_info, session_option_free);
     if (option->option == NBD_OPT_SET_META_CONTEXT)
-        session->contexts_selected = false;
+        session_forget_contexts(session);
     session_option_free(option);
 }
 
@@ -259,13 +292,15 @@ static void advance_option_reply(Session *session, const SessionMessage *message
         return;
     if (type == NBD_REP_INFO)
         note_info(session, option, message);
-    option->contexts += type == NBD_REP_META_CONTEXT;
+    if (type == NBD_REP_META_CONTEXT)
+        session_note_context(option, message);
     if (!session_message_is_final(message))
         return;
     g_queue_pop_head(&session->options);
     if (session->sending == option)
         session->sending = NULL;
     next_option_phase(session);
+    note_mode(session, option, type);
     if (type != NBD_REP_ACK)
         refused(session, option);
     else
@@ -277,106 +312,23 @@ static void advance_export(Session *session, const SessionMessage *message)
     session->facts.has_export = true;
     session->facts.size = message->value[EXPORT_SIZE];
     session->facts.transmission_flags = (uint16_t)message->value[EXPORT_FLAGS];
-    session_option_free(g_queue_pop_head(&session->options));
-    enter_transmission(session);
-}
-
-/* ---- Transmission ---------------------------------------------------------------------------- */
-
-bool session_command_writes(uint64_t command)
-{
-    switch (command) {
-    case NBD_CMD_READ:
-    case NBD_CMD_DISC:
-    case NBD_CMD_FLUSH:
-    case NBD_CMD_CACHE:
-    case NBD_CMD_BLOCK_STATUS:
-        return false;
-    default:
-        return true;
-    }
-}
-
-static bool like(const SessionRequest *a, const SessionRequest *b)
-{
-    return a->command == b->command && a->flags == b->flags && a->length == b->length;
-}
-
-static void put_in_flight(Session *session, const SessionRequest *request)
-{
-    SessionInFlight *waiting = g_hash_table_lookup(session->in_flight, &request->cookie);
-
-    if (waiting == NULL) {
-        waiting = g_new0(SessionInFlight, 1);
-        waiting->cookie = request->cookie;
-        g_queue_init(&waiting->requests);
-        g_hash_table_insert(session->in_flight, &waiting->cookie, waiting);
-    } else if (!like(request, waiting->requests.head->data)) {
-        waiting->ambiguous = true;
-    }
-    g_queue_push_tail(&waiting->requests, g_memdup2(request, sizeof *request));
-    session->reads += request->command == NBD_CMD_READ;
-    session->facts.writes_in_flight += session_command_writes(request->command);
-    if (++session->facts.in_flight > SESSION_MAX_IN_FLIGHT)
-        give_up(session);
-}
-
-/* From its header on a request can be answered: a server may refuse a write before it has all of
- * its data. */
-static void begin_request(Session *session, const SessionMessage *message)
-{
-    SessionRequest request = {
-        .cookie = message->value[REQUEST_COOKIE],
-        .offset = message->value[REQUEST_OFFSET],
-        .length = (uint32_t)message->value[REQUEST_LENGTH],
-        .flags = (uint16_t)message->value[REQUEST_FLAGS],
-        .command = (uint16_t)message->value[REQUEST_TYPE],
-    };
-
-    session->facts.requests_sent++;
-    if (request.command == NBD_CMD_DISC) {
-        session->disc_sent = true;
-        session->disc_cookie = request.cookie;
-        session->phase = PHASE_DISCONNECTING;
-    } else {
-        put_in_flight(session, &request);
-    }
-}
-
-static void answered(Session *session, uint64_t cookie)
-{
-    SessionInFlight *waiting = g_hash_table_lookup(session->in_flight, &cookie);
-    g_autofree SessionRequest *request = g_queue_pop_head(&waiting->requests);
-    unsigned at = session->answered_count++ % SESSION_REMEMBERED;
-
-    session->answered[at].cookie = cookie;
-    session->answered[at].command = request->command;
-    session->reads -= request->command == NBD_CMD_READ;
-    session->facts.in_flight--;
-    session->facts.writes_in_flight -= session_command_writes(request->command);
-    if (g_queue_is_empty(&waiting->requests))
-        g_hash_table_remove(session->in_flight, &cookie);
-}
-
-static void advance_reply(Session *session, const SessionMessage *message, bool final)
-{
-    session->first_reply_came = true;
-    session->read_failed = message->kind == WIRE_SIMPLE_REPLY && message->answers &&
-                           message->request.command == NBD_CMD_READ &&
-                           message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS;
-    if (message->answers && final)
-        answered(session, message->request.cookie);
+    SessionOption *option = g_queue_pop_head(&session->options);
+    enter_transmission(session,
+                       option->whole ? g_bytes_new(option->data->data, option->data->len) : NULL);
+    session_option_free(option);
 }
 
 void session_begin(Session *session, const SessionMessage *message)
 {
     if (message->kind == WIRE_OPTION && message->value[OPTION_MAGIC] == NBD_IHAVEOPT)
         begin_option(session, message);
-    else if (message->kind == WIRE_REQUEST && message->value[REQUEST_MAGIC] == NBD_REQUEST_MAGIC)
-        begin_request(session, message);
+    else if ((message->kind == WIRE_REQUEST &&
+              message->value[REQUEST_MAGIC] == NBD_REQUEST_MAGIC) ||
+             message->kind == WIRE_EXTENDED_REQUEST)
+        session_begin_request(session, message);
 }
 
-void session_advance(Session *session, const SessionMessage *message)
+void session_advance(Session *session, SessionMessage *message)
 {
     switch (message->kind) {
     case WIRE_GREETING:
@@ -397,10 +349,9 @@ void session_advance(Session *session, const SessionMessage *message)
         advance_export(session, message);
         break;
     case WIRE_SIMPLE_REPLY:
-        advance_reply(session, message, true);
-        break;
     case WIRE_CHUNK:
-        advance_reply(session, message, (message->value[CHUNK_FLAGS] & NBD_REPLY_FLAG_DONE) != 0);
+    case WIRE_EXTENDED_REPLY:
+        session_advance_reply(session, message);
         break;
     default:
         break;

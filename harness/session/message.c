@@ -136,7 +136,7 @@ static void describe_client_flags(GString *out, const SessionMessage *message)
 static void describe_request(GString *out, const SessionMessage *message)
 {
     append_named(out, &wire_commands, message->value[REQUEST_TYPE]);
-    if (message->value[REQUEST_MAGIC] != NBD_REQUEST_MAGIC)
+    if (message->kind == WIRE_REQUEST && message->value[REQUEST_MAGIC] != NBD_REQUEST_MAGIC)
         g_string_append_printf(out, " magic=%#" G_GINT64_MODIFIER "x",
                                message->value[REQUEST_MAGIC]);
     if (message->value[REQUEST_FLAGS] != 0) {
@@ -160,6 +160,60 @@ static void describe_reply(GString *out, const SessionMessage *message)
                            message->value[SIMPLE_REPLY_COOKIE]);
     if (message->data_length > 0)
         g_string_append_printf(out, " length=%" G_GUINT64_FORMAT, message->data_length);
+}
+
+/* So many extents are shown. */
+#define SHOWN_EXTENTS 4
+
+static void describe_extents(GString *out, const SessionMessage *message)
+{
+    size_t extents = message->chunk.extents, shown = MIN(extents, (size_t)SHOWN_EXTENTS);
+
+    for (size_t i = 0; i < shown; i++) {
+        SessionExtent extent = session_message_extent(message, i);
+        g_string_append_printf(out, " extent=%" G_GUINT64_FORMAT ":%#" G_GINT64_MODIFIER "x",
+                               extent.length, extent.status);
+    }
+    if (shown < extents)
+        g_string_append_printf(out, " … (%zu extents)", extents);
+}
+
+static void describe_error(GString *out, const SessionMessage *message)
+{
+    const SessionChunk *chunk = &message->chunk;
+    g_autofree char *error = wire_format(&wire_errors, chunk->error);
+
+    g_string_append_printf(out, " error=%s", error);
+    if (chunk->text_length > 0 && chunk->text_length <= message->data->len - 6)
+        append_text(out, "message", message->data->data + 6, chunk->text_length);
+    if (chunk->has_failure)
+        g_string_append_printf(out, " offset=%" G_GUINT64_FORMAT, chunk->failure);
+}
+
+/* "chunk OFFSET_DATA DONE cookie=0x1 offset=0 length=512": the length of the data, of a hole or of the
+ * request, not that of the payload, unless that can't be read. */
+static void describe_chunk(GString *out, const SessionMessage *message)
+{
+    const SessionChunk *chunk = &message->chunk;
+
+    append_named(out, &wire_chunk_types, chunk->type);
+    if (chunk->flags != 0)
+        append_named(out, &wire_chunk_flags, chunk->flags);
+    g_string_append_printf(out, " cookie=%#" G_GINT64_MODIFIER "x", chunk->cookie);
+    if (message->kind == WIRE_EXTENDED_REPLY)
+        g_string_append_printf(out, " request-offset=%" G_GUINT64_FORMAT,
+                               message->value[EXTENDED_REPLY_OFFSET]);
+    if (chunk->has_content) {
+        g_string_append_printf(out, " offset=%" G_GUINT64_FORMAT " length=%" G_GUINT64_FORMAT,
+                               chunk->offset, chunk->size);
+    } else if (chunk->has_error && message->data->len >= 6) {
+        describe_error(out, message);
+    } else if (chunk->has_context) {
+        g_string_append_printf(out, " id=%u", chunk->context);
+        describe_extents(out, message);
+    } else if (chunk->length > 0) {
+        g_string_append_printf(out, " length=%" G_GUINT64_FORMAT, chunk->length);
+    }
 }
 
 bool session_message_is_final(const SessionMessage *message)
@@ -193,10 +247,15 @@ char *session_message_describe(const SessionMessage *message)
         describe_option_reply(out, message);
         break;
     case WIRE_REQUEST:
+    case WIRE_EXTENDED_REQUEST:
         describe_request(out, message);
         break;
     case WIRE_SIMPLE_REPLY:
         describe_reply(out, message);
+        break;
+    case WIRE_CHUNK:
+    case WIRE_EXTENDED_REPLY:
+        describe_chunk(out, message);
         break;
     default:
         append_fields(out, message->kind, message->value, 0);

@@ -49,12 +49,23 @@ uint64_t session_rule_breaches(const Session *session, size_t rule)
 
 bool session_judged_by_header(WireKind kind)
 {
-    return kind == WIRE_REQUEST || kind == WIRE_SIMPLE_REPLY || kind == WIRE_CHUNK;
+    switch (kind) {
+    case WIRE_REQUEST:
+    case WIRE_EXTENDED_REQUEST:
+    case WIRE_SIMPLE_REPLY:
+    case WIRE_CHUNK:
+    case WIRE_EXTENDED_REPLY:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static uint64_t wire_size(const SessionMessage *message)
 {
-    return wire_layout(message->kind)->size + message->data_length;
+    uint64_t head = wire_layout(message->kind)->size;
+
+    return head + MIN(message->data_length, UINT64_MAX - head);
 }
 
 /* A breach that the other side has brought about by one of its own is not held against anybody; but
@@ -62,7 +73,8 @@ static uint64_t wire_size(const SessionMessage *message)
 static void judge(Session *session, const SessionMessage *message, const SessionRule *rule,
                   size_t index, bool excused)
 {
-    if (rule->scope == RULE_ENDPOINT && session->vantage != VANTAGE_ENDPOINT)
+    if ((rule->scope == RULE_ENDPOINT && session->vantage != VANTAGE_ENDPOINT) ||
+        (rule->once && session->breaches[index] > 0))
         return;
     excused = excused && rule->scope != RULE_EVEN_TAINTED;
     char *wrong = rule->broken(session, message);
@@ -82,13 +94,25 @@ static void judge(Session *session, const SessionMessage *message, const Session
     g_free(wrong);
 }
 
-void session_judge(Session *session, const SessionMessage *message)
+/* Extended messages obey what compact ones obey, as far as it is not about their form. */
+static bool concerns(const SessionRules *group, const SessionMessage *message, bool whole)
+{
+    WireKind kind = message->kind;
+
+    if (kind == WIRE_EXTENDED_REQUEST)
+        kind = WIRE_REQUEST;
+    else if (kind == WIRE_EXTENDED_REPLY)
+        kind = WIRE_CHUNK;
+    return group->kind == kind && whole == (group->whole || !session_judged_by_header(kind));
+}
+
+void session_judge(Session *session, const SessionMessage *message, bool whole)
 {
     bool excused = session->stream[!message->from].tainted;
     size_t index = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
-        if (groups[i]->kind == message->kind)
+        if (concerns(groups[i], message, whole))
             for (size_t j = 0; j < groups[i]->count; j++)
                 judge(session, message, &groups[i]->rules[j], index + j, excused);
         index += groups[i]->count;

@@ -136,7 +136,8 @@ static char *info_duplicates(const Session *session, const SessionMessage *messa
 
 static bool is_request(const SessionMessage *message)
 {
-    return message->value[REQUEST_MAGIC] == NBD_REQUEST_MAGIC;
+    return message->kind == WIRE_EXTENDED_REQUEST ||
+           message->value[REQUEST_MAGIC] == NBD_REQUEST_MAGIC;
 }
 
 static bool is_command(const SessionMessage *message, uint64_t command)
@@ -259,7 +260,7 @@ static char *feature_offered(const Session *session, const SessionMessage *messa
 {
     if (sets(message, NBD_CMD_FLAG_FUA) && !offered(session, NBD_FLAG_SEND_FUA))
         return g_strdup("FUA is set, although SEND_FUA is not");
-    if (is_command(message, NBD_CMD_BLOCK_STATUS) && !session->contexts_selected)
+    if (is_command(message, NBD_CMD_BLOCK_STATUS) && session->facts.contexts == 0)
         return g_strdup("BLOCK_STATUS is sent, although no metadata context was negotiated");
     return command_offered(session, message, NBD_CMD_RESIZE, NBD_FLAG_SEND_RESIZE);
 }
@@ -388,7 +389,7 @@ bool session_forfeits(const Session *session, const SessionMessage *message)
 {
     if (message->kind == WIRE_OPTION)
         return is_option(message) && option_forfeits(session, message);
-    return message->kind == WIRE_REQUEST && is_request(message) &&
+    return session_message_is_request(message) && is_request(message) &&
            request_forfeits(session, message);
 }
 

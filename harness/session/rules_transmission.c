@@ -99,8 +99,7 @@ static char *reply_magic(const Session *session, const SessionMessage *message)
 
 static char *simple_only(const Session *session, const SessionMessage *message)
 {
-    (void)message;
-    if (session->facts.structured)
+    if (session->facts.structured || message->kind != WIRE_CHUNK)
         return NULL;
     return g_strdup(
         "a structured reply chunk came, although structured replies were not negotiated");
@@ -110,7 +109,8 @@ static char *simple_only(const Session *session, const SessionMessage *message)
 
 static uint64_t cookie_of(const SessionMessage *message)
 {
-    return message->value[message->kind == WIRE_CHUNK ? CHUNK_COOKIE : SIMPLE_REPLY_COOKIE];
+    return message
+        ->value[session_message_is_chunk(message) ? (int)CHUNK_COOKIE : (int)SIMPLE_REPLY_COOKIE];
 }
 
 /* Why a reply answers no request that is in flight. Chunks that were never negotiated have a rule
@@ -120,7 +120,7 @@ typedef enum { ANSWERS, ANSWERS_DISC, ANSWERS_AGAIN, ANSWERS_NOBODY, ANSWERS_ANO
 static Answers answers(const Session *session, const SessionMessage *message)
 {
     uint64_t cookie = cookie_of(message);
-    bool reply = message->kind == WIRE_CHUNK ? session->facts.structured : is_simple(message);
+    bool reply = session_message_is_chunk(message) ? session->facts.structured : is_simple(message);
 
     if (!reply || message->answers)
         return ANSWERS;
@@ -201,7 +201,7 @@ static char *error_enomem(const Session *session, const SessionMessage *message)
     (void)session;
     if (!error_is(message, NBD_ENOMEM) || message->request.length > NBD_DEFAULT_MAX_PAYLOAD)
         return NULL;
-    return g_strdup_printf("%s of %" G_GUINT32_FORMAT " bytes fails with ENOMEM", command(message),
+    return g_strdup_printf("%s of " DEC " bytes fails with ENOMEM", command(message),
                            message->request.length);
 }
 
@@ -266,8 +266,8 @@ static char *error_eoverflow(const Session *session, const SessionMessage *messa
     default:
         break;
     }
-    return g_strdup_printf("%s of %" G_GUINT32_FORMAT " bytes fails with EOVERFLOW",
-                           command(message), message->request.length);
+    return g_strdup_printf("%s of " DEC " bytes fails with EOVERFLOW", command(message),
+                           message->request.length);
 }
 
 /* ---- Structured replies ---------------------------------------------------------------------- */
@@ -275,8 +275,8 @@ static char *error_eoverflow(const Session *session, const SessionMessage *messa
 static char *req_one(const Session *session, const SessionMessage *message)
 {
     (void)session;
-    if (!message->answers || message->value[CHUNK_TYPE] != NBD_REPLY_TYPE_BLOCK_STATUS ||
-        !(message->request.flags & NBD_CMD_FLAG_REQ_ONE) || message->value[CHUNK_LENGTH] <= 12)
+    if (!message->answers || message->chunk.type != NBD_REPLY_TYPE_BLOCK_STATUS ||
+        !(message->request.flags & NBD_CMD_FLAG_REQ_ONE) || message->chunk.length <= 12)
         return NULL;
     return g_strdup("with REQ_ONE set, a chunk holds more than one extent");
 }

@@ -4,15 +4,11 @@
 #include "session/private.h"
 
 static const char *const phase_names[PHASE_COUNT] = {
-    [PHASE_GREETING] = "greeting",
-    [PHASE_CLIENT_FLAGS] = "client flags",
-    [PHASE_HAGGLING] = "option haggling",
-    [PHASE_REPLYING] = "an option's replies",
-    [PHASE_EXPORT] = "EXPORT_NAME's reply",
-    [PHASE_ABORTED] = "aborted",
-    [PHASE_TRANSMISSION] = "transmission",
-    [PHASE_DISCONNECTING] = "disconnecting",
-    [PHASE_ENDED] = "ended",
+    [PHASE_GREETING] = "greeting",           [PHASE_CLIENT_FLAGS] = "client flags",
+    [PHASE_HAGGLING] = "option haggling",    [PHASE_REPLYING] = "an option's replies",
+    [PHASE_EXPORT] = "EXPORT_NAME's reply",  [PHASE_ABORTED] = "aborted",
+    [PHASE_TLS] = "TLS handshake",           [PHASE_TRANSMISSION] = "transmission",
+    [PHASE_DISCONNECTING] = "disconnecting", [PHASE_ENDED] = "ended",
 };
 
 const char *session_phase_name(SessionPhase phase)
@@ -34,6 +30,8 @@ Session *session_new(Vantage vantage)
     g_queue_init(&session->findings);
     g_queue_init(&session->options);
     session->maximum = NBD_DEFAULT_MAX_PAYLOAD;
+    session->contexts = g_ptr_array_new_with_free_func((GDestroyNotify)session_named_free);
+    session->plain_exports = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     session->in_flight = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                                (GDestroyNotify)session_in_flight_free);
     session->uses = g_new0(uint64_t, session_rule_count());
@@ -54,6 +52,10 @@ void session_free(Session *session)
     g_queue_clear_full(&session->options, (GDestroyNotify)session_option_free);
     session_option_free(session->last_info);
     g_hash_table_unref(session->in_flight);
+    session_forget_contexts(session);
+    g_ptr_array_unref(session->contexts);
+    g_ptr_array_unref(session->plain_exports);
+    g_clear_pointer(&session->entered, g_bytes_unref);
     g_free(session->uses);
     g_free(session->breaches);
     g_free(session);
@@ -71,7 +73,7 @@ static SessionMessage *next_message(Session *session, Side side)
             return NULL;
         stream->tainted |= session_forfeits(session, header);
         if (session_judged_by_header(header->kind))
-            session_judge(session, header);
+            session_judge(session, header, false);
         session_begin(session, header);
     }
     return stream->partial == NULL ? NULL : session_continue(stream);
@@ -79,8 +81,7 @@ static SessionMessage *next_message(Session *session, Side side)
 
 static void accept_message(Session *session, SessionMessage *message)
 {
-    if (!session_judged_by_header(message->kind))
-        session_judge(session, message);
+    session_judge(session, message, true);
     session_advance(session, message);
     g_queue_push_tail(&session->messages, message);
     if (session->stream[message->from].last)

@@ -34,6 +34,8 @@ typedef enum {
     PHASE_REPLYING,     /* an option's replies are due */
     PHASE_EXPORT,       /* after NBD_OPT_EXPORT_NAME */
     PHASE_ABORTED,      /* NBD_OPT_ABORT was acknowledged */
+    PHASE_TLS,          /* STARTTLS was acknowledged: both sides' bytes are TLS's, until
+                         * session_start_tls() */
     PHASE_TRANSMISSION,
     PHASE_DISCONNECTING, /* after NBD_CMD_DISC */
     PHASE_ENDED,
@@ -46,16 +48,25 @@ const char *session_phase_name(SessionPhase phase);
 
 typedef enum { STYLE_UNKNOWN, STYLE_OLDSTYLE, STYLE_NEWSTYLE, STYLE_FIXED_NEWSTYLE } SessionStyle;
 
+typedef enum {
+    SESSION_TLS_NONE,
+    SESSION_TLS_ACKNOWLEDGED, /* STARTTLS was: from there on TLS's records are due */
+    SESSION_TLS_RUNNING,      /* what is fed now has come through TLS */
+} SessionTls;
+
 typedef struct {
     SessionStyle style;
     uint16_t handshake_flags;
     bool has_client_flags;
     uint32_t client_flags;
-    bool no_zeroes;  /* both sides want it */
-    bool tls;        /* STARTTLS was acknowledged: from there on its records are due */
-    bool structured; /* structured replies were negotiated */
-    bool has_export; /* size and flags below are known */
-    uint64_t size;
+    bool no_zeroes; /* both sides want it */
+    SessionTls tls;
+    bool structured; /* structured replies were negotiated, or extended headers, which imply them */
+    bool extended;   /* extended headers were negotiated */
+    unsigned contexts;   /* metadata contexts that the last SET_META_CONTEXT has selected … */
+    bool contexts_apply; /* … and it named the export that was entered */
+    bool has_export;     /* size and flags below are known */
+    uint64_t size;       /* follows a RESIZE that succeeds */
     uint16_t transmission_flags;
     bool block_size_asked; /* the last INFO or GO asked for NBD_INFO_BLOCK_SIZE */
     bool block_size_given; /* … and the constraints below came */
@@ -72,10 +83,44 @@ typedef struct {
 typedef struct {
     uint64_t cookie;
     uint64_t offset;
-    uint32_t length;
+    uint64_t length; /* of its effect; of its payload where PAYLOAD_LEN is set */
     uint16_t flags;
     uint16_t command;
 } SessionRequest;
+
+/* What a chunk of a structured or extended reply says, as far as its type is known and its length leaves
+ * room for it. All but FAILURE and EXTENTS is there with the header already. */
+typedef struct {
+    uint16_t flags, type;
+    bool done;
+    bool is_error; /* by bit 15 of its type */
+    uint64_t cookie;
+    uint64_t length; /* of its payload, as announced */
+    bool
+        has_content; /* OFFSET_DATA, OFFSET_HOLE: SIZE bytes of the export from OFFSET on; data stand at
+                       * byte 8 of the message's data */
+    uint64_t offset, size;
+    bool has_error; /* ERROR, also of an unknown kind */
+    uint32_t error;
+    uint32_t text_length; /* of its text, as announced; the text stands at byte 6 of the data */
+    bool has_failure;     /* ERROR_OFFSET: where it failed */
+    uint64_t failure;
+    bool has_context; /* BLOCK_STATUS, BLOCK_STATUS_EXT */
+    uint32_t context;
+    size_t extents; /* session_message_extent() gives each; 0 where too many came to keep them */
+} SessionChunk;
+
+/* The reply to one request: so far, or as it has ended. */
+typedef struct {
+    bool structured;         /* it came in chunks */
+    unsigned content_chunks; /* data and holes, */
+    unsigned status_chunks;  /* status, */
+    unsigned error_chunks;   /* and errors so far */
+    uint32_t error;          /* the first of them, or a simple reply's; 0 for none */
+    uint64_t covered; /* bytes of the request that content chunks describe, each counted once … */
+    bool uncertain;   /* … as far as that could be told: several requests had the cookie, or the
+                              * chunks were too scattered or too wrong to follow */
+} SessionReply;
 
 typedef struct {
     Side from;
@@ -86,16 +131,36 @@ typedef struct {
     uint64_t inner_value[WIRE_MAX_FIELDS];
     GByteArray *data;     /* behind the header: an option's data, a payload; cut at a bound */
     uint64_t data_length; /* what there was on the wire */
-    bool answers;         /* a transmission reply: REQUEST holds what it answers */
+    bool answers;         /* a transmission reply: REQUEST holds what it answers, … */
     SessionRequest request;
-    uint64_t position; /* of its first byte in this side's stream */
-    bool hello;        /* a greeting: the header was WIRE_GREETING, INNER is OLDSTYLE or NEWSTYLE */
+    bool ends;          /* … nothing more is due to that request, … */
+    SessionReply reply; /* … and this is its reply, this message included */
+    SessionChunk chunk; /* of a chunk, with a header of either form */
+    uint64_t position;  /* of its first byte in this side's stream */
+    bool hello; /* a greeting: the header was WIRE_GREETING, INNER is OLDSTYLE or NEWSTYLE */
 } SessionMessage;
 void session_message_free(SessionMessage *message);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SessionMessage, session_message_free)
 
 /* True for the reply that ends the answer to an option: ACK, or any error. */
 bool session_message_is_final(const SessionMessage *message);
+
+/* True for a request, in either form of header. */
+bool session_message_is_request(const SessionMessage *message);
+
+/* True for a chunk of a reply to a request, in either form of header: CHUNK holds what it says. */
+bool session_message_is_chunk(const SessionMessage *message);
+
+/* True for a message that ends the reply to the request in message->request: a simple reply, or the chunk
+ * with DONE. message->reply sums the reply up. */
+bool session_message_ends_reply(const SessionMessage *message);
+
+/* Extent INDEX (below chunk.extents) of a status chunk. The first begins at the request's offset. */
+typedef struct {
+    uint64_t length;
+    uint64_t status;
+} SessionExtent;
+SessionExtent session_message_extent(const SessionMessage *message, size_t index);
 
 /* The message in the notation, without its actor: "reply GO INFO EXPORT size=65536
  * flags=HAS_FLAGS". The caller frees it. */
@@ -140,6 +205,11 @@ SessionMessage *session_next(Session *session);
 /* The next finding, in order; NULL if there is none. The caller owns it. */
 SessionFinding *session_next_finding(Session *session);
 
+/* The TLS handshake that PHASE_TLS waits for has succeeded: from here on what is fed has come through TLS.
+ * What was agreed in plain text has been forgotten at the ACK already. TLS's own records may be fed until
+ * here, to be judged for being none, or be kept from the session. */
+void session_start_tls(Session *session);
+
 /* Our side says that it breaks a MUST in a way that no rule would see. */
 void session_taint(Session *session, Side by);
 
@@ -147,6 +217,21 @@ bool session_tainted(const Session *session, Side by);
 bool session_desynchronised(const Session *session, Side from);
 SessionPhase session_phase(const Session *session);
 const SessionFacts *session_facts(const Session *session);
+
+/* One of the metadata contexts that are selected. NAME is as it came, with NULs replaced. */
+typedef struct {
+    uint32_t id;
+    const char *name;
+} SessionContext;
+
+/* Context INDEX, below session_facts(session)->contexts. */
+SessionContext session_context(const Session *session, size_t index);
+
+/* The context with that ID; false if none is selected. */
+bool session_find_context(const Session *session, uint32_t id, SessionContext *context);
+
+/* How far the reply to the request in flight with COOKIE has come; NULL if there is none. */
+const SessionReply *session_reply(const Session *session, uint64_t cookie);
 
 /* Bytes that FROM sent and that make no whole message yet. */
 size_t session_pending(const Session *session, Side from);

@@ -141,7 +141,9 @@ GPtrArray *talk_lines(const char *script)
         line->from = *text == 'S' ? SIDE_SERVER : SIDE_CLIENT;
         line->phase = *text == '=' ? g_strdup(text + 2) : NULL;
         line->close = g_str_has_suffix(text, " close");
-        line->bytes = line->phase || line->close ? g_byte_array_new() : message(text + 2);
+        line->tls = g_str_equal(text, "TLS");
+        line->bytes =
+            line->phase || line->close || line->tls ? g_byte_array_new() : message(text + 2);
         g_ptr_array_add(lines, line);
     }
     return lines;
@@ -222,6 +224,8 @@ static void say_line(Talk *talk, const TalkLine *line)
         size = piece(talk, line->bytes->len - at);
         session_feed(talk->session, line->from, line->bytes->data + at, size);
     }
+    if (line->tls)
+        session_start_tls(talk->session);
     if (line->close)
         session_close(talk->session, line->from);
     talk_collect(talk);

@@ -6,7 +6,8 @@
  * A message is a side and layouts joined by "+", each with the fields that differ from their
  * defaults. In place of a layout may stand `hex 00ff [TIMES]`, `text WORD`, `fill COUNT BYTE`, or
  * `ask NAME INFO…`, the data of INFO and GO. Lengths of options, option replies and chunks are
- * those of what follows, unless said otherwise. `C close` ends a side; `= PHASE` asserts the phase.
+ * those of what follows, unless said otherwise. `C close` ends a side; `TLS` says that TLS runs; `= PHASE`
+ * asserts the phase.
  */
 #ifndef NBDCONFORM_TESTS_TALK_H
 #define NBDCONFORM_TESTS_TALK_H
@@ -16,6 +17,7 @@
 typedef struct {
     Side from;
     bool close;
+    bool tls;
     char *phase;       /* to be asserted, or NULL */
     GByteArray *bytes; /* to be fed, or empty */
 } TalkLine;

@@ -53,7 +53,7 @@ static const Row greeting_rows[] = {
     {"transmission.flags.df-needs-structured", GO EXPORT("GO", "512", "HAS_FLAGS|SEND_DF"),
      HELLO STRUCTURED ENTER("HAS_FLAGS|SEND_DF")},
     {"transmission.flags.df-needs-structured",
-     HELLO STRUCTURED "C option option=STARTTLS;" ACK("STARTTLS") ENTER("HAS_FLAGS|SEND_DF"),
+     HELLO STRUCTURED "C option option=STARTTLS;" ACK("STARTTLS") "TLS;" ENTER("HAS_FLAGS|SEND_DF"),
      HELLO "C option option=EXTENDED_HEADERS;" ACK("EXTENDED_HEADERS") ENTER("HAS_FLAGS|SEND_DF")},
     {"transmission.flags.fast-zero-needs-write-zeroes", OLDSTYLE("HAS_FLAGS|SEND_FAST_ZERO"),
      OLDSTYLE("HAS_FLAGS|SEND_FAST_ZERO|SEND_WRITE_ZEROES")},
