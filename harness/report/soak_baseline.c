@@ -55,16 +55,16 @@ static bool read_point(SoakBaseline *baseline, const json_t *point)
 {
     const char *phase = json_string_value(json_object_get(point, "phase"));
     const char *ending = json_string_value(json_object_get(point, "ending"));
-    const json_t *leaks = json_object_get(point, "leaks"), *leak;
+    const json_t *leaks = json_object_get(point, "leaks");
     Known known = {0};
-    size_t i;
 
     if (phase == NULL || ending == NULL ||
         !read_verdict(json_string_value(json_object_get(point, "verdict")), &known.verdict))
         return false;
     if (!is_fault(known.verdict))
         return true;
-    json_array_foreach(leaks, i, leak) read_leak(point, json_string_value(leak), &known);
+    for (size_t i = 0; i < json_array_size(leaks); i++)
+        read_leak(point, json_string_value(json_array_get(leaks, i)), &known);
     g_hash_table_replace(baseline->points, g_strdup_printf("%s/%s", phase, ending),
                          g_memdup2(&known, sizeof known));
     return true;
@@ -74,9 +74,8 @@ SoakBaseline *soak_baseline_load(const char *path, GError **error)
 {
     json_error_t wrong;
     json_t *document = json_load_file(path, 0, &wrong);
-    const json_t *points = json_object_get(document, "points"), *point;
+    const json_t *points = json_object_get(document, "points");
     g_autofree char *shown = report_clean(path);
-    size_t i;
 
     if (document == NULL) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "cannot read %s: %s", shown,
@@ -86,7 +85,8 @@ SoakBaseline *soak_baseline_load(const char *path, GError **error)
     g_autoptr(SoakBaseline) baseline = g_new0(SoakBaseline, 1);
     baseline->points = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     bool fine = json_is_array(points);
-    json_array_foreach(points, i, point) fine = fine && read_point(baseline, point);
+    for (size_t i = 0; fine && i < json_array_size(points); i++)
+        fine = read_point(baseline, json_array_get(points, i));
     json_decref(document);
     if (fine)
         return g_steal_pointer(&baseline);

@@ -99,7 +99,7 @@ static size_t parse_record(char *const *lines, GHashTable *records)
     const char *first = content(lines[0]);
     if (first == NULL || !parse_head(first, &head))
         return 1;
-    g_string_append_printf(place, "%u\n", head.kind);
+    g_string_append_printf(place, "%d\n", (int)head.kind);
     for (; lines[i] != NULL; i++) {
         const char *line = content(lines[i]);
         /* Records of descriptors stand one behind the other where they have no stack. */

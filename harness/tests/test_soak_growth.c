@@ -35,7 +35,7 @@ static GrowthScreen screened(const Server *server, double warm, unsigned half)
 
 static GrowthTrial tried(const Server *server, unsigned cycles)
 {
-    GrowthTrial trial;
+    GrowthTrial trial = {0};
     double made = cycles / 2.0, held = reading(server, made);
 
     for (unsigned round = 0; round < GROWTH_ROUNDS; round++)
@@ -171,8 +171,8 @@ static void a_leak_beside_a_plateau_is_found(void)
 
 static void plateaus_are_no_leaks(void)
 {
-    for (double after = 10; after < 2000; after *= 1.3)
-        for (double plateau = 64 * KIB; plateau < 200 * 1024 * KIB; plateau *= 2) {
+    for (unsigned after = 10; after < 2000; after += after / 3)
+        for (unsigned plateau = 64 << 10; plateau < 200 << 20; plateau *= 2) {
             Server fills = {.held = filling, .plateau = plateau, .after = fmin(after, 700)};
             Server settles = {.held = settling, .plateau = plateau, .after = fmin(after, 350)};
             CU_ASSERT_FALSE(proportional(GROWTH_BYTES, &fills, 200));
@@ -182,7 +182,7 @@ static void plateaus_are_no_leaks(void)
 
 static void growth_that_flattens_is_no_leak(void)
 {
-    for (double plateau = 16 * KIB; plateau < 64 * 1024 * KIB; plateau *= 2) {
+    for (unsigned plateau = 16 << 10; plateau < 64 << 20; plateau *= 2) {
         Server server = {.held = logarithm, .plateau = plateau};
         CU_ASSERT_FALSE(proportional(GROWTH_BYTES, &server, 200));
         CU_ASSERT_FALSE(proportional(GROWTH_BYTES, &server, 20000 / 7));
@@ -191,7 +191,7 @@ static void growth_that_flattens_is_no_leak(void)
 
 static void a_step_is_no_leak_wherever_it_falls(void)
 {
-    for (double after = 100; after < 1500; after += 50) {
+    for (unsigned after = 100; after < 1500; after += 50) {
         Server memory = {.held = one_step, .plateau = 8192 * KIB, .after = after};
         Server fds = {.held = one_step, .plateau = 64, .after = after};
         CU_ASSERT_FALSE(proportional(GROWTH_BYTES, &memory, 200));
@@ -201,7 +201,7 @@ static void a_step_is_no_leak_wherever_it_falls(void)
 
 static void pools_are_no_leaks(void)
 {
-    for (double size = 1; size < 100; size++) {
+    for (unsigned size = 1; size < 100; size++) {
         Server server = {.held = pool_of_threads, .plateau = size};
         CU_ASSERT_FALSE(proportional(GROWTH_COUNT, &server, 40));
     }
@@ -214,7 +214,7 @@ static void noise_is_no_leak(void)
     g_autoptr(GRand) random = g_rand_new_with_seed(3);
     unsigned suspects = 0, false_leaks = 0;
 
-    for (double noise = 4 * KIB; noise < 1024 * KIB; noise *= 2) {
+    for (unsigned noise = 4 << 10; noise < 1 << 20; noise *= 2) {
         Server server = {.held = pages, .noise = noise, .random = random};
         for (unsigned i = 0; i < 5000; i++) {
             suspects += suspected(GROWTH_BYTES, &server, 64);
