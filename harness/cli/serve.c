@@ -18,10 +18,10 @@
 #define GRACE 2000 /* milliseconds: for clients to leave when the server is to end */
 
 typedef struct {
-    char *socket, *bind, *size, *memory, *block_size, *default_export, *description;
+    char *socket, *bind, *size, *memory, *block_size, *default_export, *description, *replies;
     char **exports, **quirks, **leaks;
     int port, threads;
-    gboolean read_only, oldstyle, newstyle, list_quirks, list_leaks;
+    gboolean read_only, oldstyle, newstyle, always, list_quirks, list_leaks;
 } Options;
 
 static bool fail(GError **error, const char *what, const char *text)
@@ -105,6 +105,13 @@ static bool apply_setting(RefExport *export, const char *setting, GError **error
     }
     if (g_str_equal(key, "size"))
         return parse_size(value, INT64_MAX, &export->size, error);
+    if (g_str_equal(key, "df")) {
+        uint64_t size = 0;
+        if (!parse_size(value, UINT32_MAX, &size, error))
+            return false;
+        export->unfragmented = (uint32_t)size;
+        return true;
+    }
     if (g_str_equal(key, "block"))
         return parse_block_size(value, export, error);
     if (g_str_equal(key, "without"))
@@ -153,6 +160,21 @@ static bool parse_exports(const Options *options, GArray *exports, GError **erro
     return true;
 }
 
+/* What clients may ask for at the most. */
+static bool parse_replies(const char *text, RefReplies *replies, GError **error)
+{
+    static const char *const names[] = {
+        [REF_EXTENDED] = "extended", [REF_STRUCTURED] = "structured", [REF_SIMPLE] = "simple"};
+
+    for (unsigned i = 0; text != NULL && i < G_N_ELEMENTS(names); i++) {
+        if (g_str_equal(text, names[i])) {
+            *replies = (RefReplies)i;
+            return true;
+        }
+    }
+    return text == NULL || fail(error, "replies are simple, structured or extended", text);
+}
+
 static bool configure(const Options *options, GArray *exports, RefConfig *config, GError **error)
 {
     if (options->port < 0 || options->port > UINT16_MAX)
@@ -172,12 +194,14 @@ static bool configure(const Options *options, GArray *exports, RefConfig *config
                  : options->newstyle ? REF_NEWSTYLE
                                      : REF_FIXED_NEWSTYLE,
         .loops = options->threads > 0 ? (unsigned)options->threads : g_get_num_processors(),
+        .structured_always = options->always,
         .grace = GRACE,
         .quirks = (const char *const *)options->quirks,
         .leaks = (const char *const *)options->leaks,
     };
-    return options->memory == NULL ||
-           parse_size(options->memory, UINT64_MAX, &config->memory, error);
+    return parse_replies(options->replies, &config->most_replies, error) &&
+           (options->memory == NULL ||
+            parse_size(options->memory, UINT64_MAX, &config->memory, error));
 }
 
 /* ---- Serving --------------------------------------------------------------------------------- */
@@ -289,7 +313,7 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
         {"size", 's', 0, G_OPTION_ARG_STRING, &options->size, "Size of the exports (64M)", "SIZE"},
         {"export", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &options->exports,
          "An export; settings: size=, ro, rw, block=MIN/PREF/MAX, lenient, require, description=, "
-         "canonical=, without=FLAG+FLAG",
+         "canonical=, without=FLAG+FLAG, df=LONGEST",
          "NAME[:SETTING,…]"},
         {"default-export", 0, 0, G_OPTION_ARG_FILENAME, &options->default_export,
          "What the empty name means", "NAME"},
@@ -303,6 +327,11 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
         {"oldstyle", 0, 0, G_OPTION_ARG_NONE, &options->oldstyle, "Oldstyle handshake", NULL},
         {"newstyle", 0, 0, G_OPTION_ARG_NONE, &options->newstyle, "Newstyle that is not fixed",
          NULL},
+        {"replies", 0, 0, G_OPTION_ARG_STRING, &options->replies,
+         "The replies that clients may ask for at the most: simple, structured or extended",
+         "FORM"},
+        {"structured-always", 0, 0, G_OPTION_ARG_NONE, &options->always,
+         "No simple reply once structured replies were agreed", NULL},
         {"threads", 't', 0, G_OPTION_ARG_INT, &options->threads, "Threads (one a processor)", "N"},
         {"quirk", 'q', 0, G_OPTION_ARG_STRING_ARRAY, &options->quirks, "Deviate from the protocol",
          "NAME"},
@@ -331,6 +360,7 @@ static void clear_options(Options *options)
     g_free(options->block_size);
     g_free(options->default_export);
     g_free(options->description);
+    g_free(options->replies);
     g_strfreev(options->exports);
     g_strfreev(options->quirks);
     g_strfreev(options->leaks);

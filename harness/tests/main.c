@@ -15,6 +15,7 @@
     SUITE(reference_ending)                                                                        \
     SUITE(reference_leak)                                                                          \
     SUITE(reference_quirk)                                                                         \
+    SUITE(reference_structured)                                                                    \
     SUITE(reference_server)                                                                        \
     SUITE(report)                                                                                  \
     SUITE(report_files)                                                                            \

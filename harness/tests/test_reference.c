@@ -191,7 +191,7 @@ static void options_that_are_wrong_get_the_right_error_and_no_more(void)
         OPTION(NBD_OPT_LIST, "x", NBD_REP_ERR_INVALID),
         OPTION(NBD_OPT_PEEK_EXPORT, "", NBD_REP_ERR_UNSUP),
         OPTION(NBD_OPT_STARTTLS, "", NBD_REP_ERR_UNSUP),
-        OPTION(NBD_OPT_STRUCTURED_REPLY, "", NBD_REP_ERR_UNSUP),
+        OPTION(NBD_OPT_STRUCTURED_REPLY, "x", NBD_REP_ERR_INVALID),
         OPTION(0, "", NBD_REP_ERR_UNSUP),
         OPTION(0x7fffffff, "some data", NBD_REP_ERR_UNSUP),
         OPTION(0xffffffff, "IHAVEOPT\0\0\0\2\0\0\0\0", NBD_REP_ERR_UNSUP),
@@ -323,7 +323,7 @@ static void long_data_are_skipped_and_endless_ones_are_not(void)
     raw_say_option(fd, NBD_OPT_GO, data, MIB);
     CU_ASSERT_EQUAL(raw_reply_type(fd), NBD_REP_ERR_TOO_BIG);
     raw_say_option(fd, NBD_OPT_LIST, data, MIB / 2);
-    CU_ASSERT_EQUAL(raw_reply_type(fd), NBD_REP_ERR_TOO_BIG);
+    CU_ASSERT_EQUAL(raw_reply_type(fd), NBD_REP_ERR_INVALID);
     raw_say(fd, "IHAVEOPT\0\0\0\3\xff\xff\xff\xff", 16);
     CU_ASSERT(raw_ends(fd));
     raw_close(fd);

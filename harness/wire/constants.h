@@ -93,6 +93,8 @@ enum {
 };
 
 enum { NBD_REPLY_FLAG_DONE = 1 << 0 };
+enum { NBD_STATE_HOLE = 1 << 0, NBD_STATE_ZERO = 1 << 1 }; /* of base:allocation */
+#define NBD_MUST_NOT_FRAGMENT 65536u /* up to here a read with NBD_CMD_FLAG_DF is served */
 
 enum {
     NBD_REPLY_TYPE_NONE = 0,

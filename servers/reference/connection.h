@@ -45,18 +45,31 @@ typedef struct {
     guint next_to_list; /* index of the export */
 } OptionState;
 
+/* How replies to requests look. */
+typedef enum { SIMPLE_REPLIES, STRUCTURED_REPLIES, EXTENDED_HEADERS } Replies;
+
+/* What options have agreed for the transmission phase; forgotten when TLS begins. */
+typedef struct {
+    Replies replies;
+} Agreed;
+
 /* The request being carried out; long ones take several steps. */
 typedef struct {
     bool active;
-    bool replied; /* a read's header has been sent: its data are due */
+    bool replied; /* the header of a read's reply, or of a chunk, has been sent: its data are due */
     bool garbled; /* and are to be wrong */
+    bool last;    /* nothing follows them */
     uint16_t type;
     uint16_t flags;
     uint32_t error;
     uint64_t cookie;
     uint64_t offset;
     uint64_t length;
-    uint64_t done; /* bytes */
+    uint64_t done;      /* bytes */
+    uint64_t payload;   /* bytes of data that are still to come */
+    uint64_t until;     /* where the data that were promised end, measured as DONE */
+    uint64_t chunks;    /* of its reply, as quirks count them */
+    uint64_t failed_at; /* offset of the first of those data that could not be read */
 } Request;
 
 struct Connection {
@@ -76,6 +89,7 @@ struct Connection {
 
     uint32_t client_flags;
     OptionState option;
+    Agreed agreed;
     ExportFacts facts; /* of the export chosen */
     Disk *disk;
     Request request;

@@ -11,7 +11,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum { DISK_READ, DISK_WRITE, DISK_ZERO, DISK_TRIM, DISK_FLUSH, DISK_CACHE } DiskOp;
+typedef enum {
+    DISK_READ,
+    DISK_WRITE,
+    DISK_ZERO,
+    DISK_TRIM,
+    DISK_FLUSH,
+    DISK_CACHE,
+    DISK_EXTENT, /* what is at OFFSET: LENGTH becomes how far that holds, at least one byte of it */
+} DiskOp;
 
 /* A command of the client, or a piece of a long one. The caller has checked the bounds. */
 typedef struct DiskRequest DiskRequest;
@@ -21,6 +29,7 @@ struct DiskRequest {
     bool more;      /* further pieces of the same command follow */
     uint64_t offset, length;
     uint8_t *data;                      /* LENGTH bytes that a read fills and a write takes */
+    uint32_t state;                     /* an extent's: NBD_STATE_HOLE and NBD_STATE_ZERO */
     uint32_t error;                     /* the answer, one of the protocol's error values */
     void (*done)(DiskRequest *request); /* only called after DISK_LATER */
 };

@@ -90,6 +90,9 @@ static DiskStatus hoard_submit(Disk *base, DiskRequest *request)
         return DISK_DONE;
     case DISK_CACHE:
         break;
+    case DISK_EXTENT: /* what is kept lies over it: nothing is known of its contents */
+        request->state = 0;
+        break;
     }
     return DISK_DONE;
 }

@@ -175,6 +175,54 @@ static void discard(MemoryDisk *disk, uint64_t offset, uint64_t length)
     }
 }
 
+/* ---- Extents --------------------------------------------------------------------------------- */
+
+static bool has_page(MemoryDisk *disk, uint64_t page)
+{
+    Shard *shard = shard_of(disk, page);
+
+    g_rw_lock_reader_lock(&shard->lock);
+    bool there = find_page(shard, page) != NULL;
+    g_rw_lock_reader_unlock(&shard->lock);
+    return there;
+}
+
+/* The lowest page from FIRST on, or END; asks the tables what is there. */
+static uint64_t next_page(MemoryDisk *disk, uint64_t first, uint64_t end)
+{
+    for (Shard *shard = disk->shards; shard < disk->shards + SHARDS; shard++) {
+        GHashTableIter iter;
+        gpointer key;
+
+        g_rw_lock_reader_lock(&shard->lock);
+        if (shard->pages != NULL) {
+            g_hash_table_iter_init(&iter, shard->pages);
+            while (g_hash_table_iter_next(&iter, &key, NULL)) {
+                uint64_t page = (uint64_t)(uintptr_t)key;
+                if (page >= first && page < end)
+                    end = page;
+            }
+        }
+        g_rw_lock_reader_unlock(&shard->lock);
+    }
+    return end;
+}
+
+static void find_extent(MemoryDisk *disk, DiskRequest *request)
+{
+    uint64_t first = request->offset / PAGE_SIZE;
+    uint64_t end = (request->offset + request->length - 1) / PAGE_SIZE + 1;
+    uint64_t page = first + 1;
+    bool data = has_page(disk, first);
+
+    while (page < end && page < first + FEW_PAGES && has_page(disk, page) == data)
+        page++;
+    if (!data && page == first + FEW_PAGES)
+        page = next_page(disk, page, end);
+    request->state = data ? 0 : NBD_STATE_HOLE | NBD_STATE_ZERO;
+    request->length = MIN(request->length, page * PAGE_SIZE - request->offset);
+}
+
 static DiskStatus memory_submit(Disk *base, DiskRequest *request)
 {
     MemoryDisk *disk = (MemoryDisk *)base;
@@ -210,6 +258,9 @@ static DiskStatus memory_submit(Disk *base, DiskRequest *request)
         break;
     case DISK_FLUSH: /* memory is all there is: nothing is ever more permanent */
     case DISK_CACHE:
+        break;
+    case DISK_EXTENT:
+        find_extent(disk, request);
         break;
     }
     return DISK_DONE;

@@ -6,7 +6,7 @@
 
 #define MOST_FLAGS                                                                                 \
     (NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES |   \
-     NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_CACHE | NBD_FLAG_SEND_FAST_ZERO)
+     NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_CACHE | NBD_FLAG_SEND_FAST_ZERO | NBD_FLAG_SEND_DF)
 
 static bool power_of_2(uint64_t number)
 {
@@ -62,6 +62,8 @@ static ExportFacts facts_of(const RefExport *config)
         .minimum = config->minimum > 0 ? config->minimum : 1,
         .maximum = config->maximum > 0 ? config->maximum : NBD_DEFAULT_MAX_PAYLOAD,
         .constrained = config->minimum > 0 || config->preferred > 0 || config->maximum > 0,
+        .unfragmented = config->unfragmented > 0 ? MAX(config->unfragmented, NBD_MUST_NOT_FRAGMENT)
+                                                 : UINT64_MAX,
         .lenient = config->lenient,
         .require = config->require,
     };

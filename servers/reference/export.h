@@ -12,7 +12,8 @@ typedef struct {
     uint64_t size;
     uint64_t flags; /* transmission flags */
     uint64_t minimum, preferred, maximum;
-    bool constrained; /* NBD_INFO_BLOCK_SIZE is to be had */
+    uint64_t unfragmented; /* the longest read that is answered in one piece */
+    bool constrained;      /* NBD_INFO_BLOCK_SIZE is to be had */
     bool lenient, require;
 } ExportFacts;
 

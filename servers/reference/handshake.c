@@ -25,6 +25,9 @@ static const Export *find_export(Connection *c, const uint8_t *name, size_t leng
 {
     const Export *export = exports_find(&c->loop->server->exports, name, length);
 
+    *facts = export != NULL ? export->facts : (ExportFacts){0};
+    if (c->agreed.replies == SIMPLE_REPLIES)
+        facts->flags &= ~(uint64_t)NBD_FLAG_SEND_DF;
     return message_see_export(c, export, length, facts);
 }
 
@@ -202,6 +205,18 @@ static void answer_unknown(Connection *c, const uint8_t *data, uint32_t length)
     reply_error(c, NBD_REP_ERR_UNSUP, "not known here");
 }
 
+static void answer_structured_reply(Connection *c, const uint8_t *data, uint32_t length)
+{
+    if (c->loop->server->most_replies == REF_SIMPLE) {
+        answer_unknown(c, data, length);
+    } else if (length > 0) {
+        reply_error(c, NBD_REP_ERR_INVALID, "structured replies are asked for without data");
+    } else {
+        c->agreed.replies = STRUCTURED_REPLIES;
+        reply(c, NBD_REP_ACK);
+    }
+}
+
 typedef void (*Answer)(Connection *c, const uint8_t *data, uint32_t length);
 
 static Answer answer_to(uint32_t option)
@@ -216,6 +231,8 @@ static Answer answer_to(uint32_t option)
     case NBD_OPT_INFO:
     case NBD_OPT_GO:
         return answer_info;
+    case NBD_OPT_STRUCTURED_REPLY:
+        return answer_structured_reply;
     default:
         return answer_unknown;
     }
@@ -275,8 +292,9 @@ static Step skip_data(Connection *c)
     c->option.pending = false;
     if (refuse_to_end(c))
         return STEP_AGAIN;
-    if (answer == answer_unknown || answer == answer_abort)
-        answer(c, NULL, 0);
+    if (answer == answer_unknown || answer == answer_abort || answer == answer_list ||
+        answer == answer_structured_reply)
+        answer(c, NULL, c->option.length);
     else
         reply_error(c, NBD_REP_ERR_TOO_BIG, "that is too much data");
     return STEP_AGAIN;

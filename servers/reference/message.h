@@ -15,7 +15,7 @@ bool message_get_request(Connection *c, Request *request, bool *right_magic);
  * LENGTH is what the protocol is to make of them. False: it has been dealt with. */
 bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length);
 
-/* What the client is told of an export; EXPORT is NULL if there is none. */
+/* What the client is told of an export, FACTS as they are; EXPORT is NULL if there is none. */
 const Export *message_see_export(Connection *c, const Export *export, size_t name_length,
                                  ExportFacts *facts);
 
@@ -35,6 +35,22 @@ void message_put_option_reply(Connection *c, uint32_t type, const void *data, si
 /* The header of a reply to REQUEST, with request->error. The data of a successful read follow, made
  * by the caller: request->length bytes, which may have become another number. */
 void message_put_simple_reply(Connection *c, Request *request);
+
+/* A chunk of a reply. Payload: HEAD, and then DATA bytes that the caller makes. */
+typedef struct {
+    uint16_t type;
+    bool done; /* the last of the reply */
+    const uint8_t *head;
+    size_t head_size;
+    uint64_t data;
+} Chunk;
+
+/* Its header, in the form that was agreed, and its head. False if a quirk has kept it to itself: its
+ * data are not to be sent. */
+bool message_put_chunk(Connection *c, Request *request, const Chunk *chunk);
+
+/* The size of such a header. */
+size_t message_chunk_header(const Connection *c);
 
 /* A piece of those data, before it is sent. */
 void message_see_data(Connection *c, const Request *request, uint8_t *data, size_t length);

@@ -146,7 +146,6 @@ bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length)
 const Export *message_see_export(Connection *c, const Export *export, size_t name_length,
                                  ExportFacts *facts)
 {
-    *facts = export != NULL ? export->facts : (ExportFacts){0};
     if (!message_is_quirky(c))
         return export;
     QuirkEvent event =
@@ -166,6 +165,7 @@ const Export *message_see_export(Connection *c, const Export *export, size_t nam
         .minimum = event.field[F_MINIMUM],
         .preferred = event.field[F_PREFERRED],
         .maximum = event.field[F_MAXIMUM],
+        .unfragmented = facts->unfragmented,
         .constrained = event.field[F_CONSTRAINED] != 0,
         .lenient = event.field[F_LENIENT] != 0,
         .require = event.field[F_REQUIRE] != 0,

@@ -21,6 +21,7 @@ typedef enum {
     AT_EXPORT,        /* before the answer to NBD_OPT_EXPORT_NAME is sent */
     AT_REQUEST,       /* when a request's header has come */
     AT_REPLY,         /* before a simple reply is sent */
+    AT_CHUNK,         /* before a chunk of a structured or extended reply is sent */
     AT_LEAVE,         /* when the client has closed */
     AT_SIGNAL,        /* when the process gets one */
 } QuirkPoint;
@@ -46,19 +47,23 @@ typedef enum {
     F_CONSTRAINED, /* facts: whether NBD_INFO_BLOCK_SIZE is to be had */
     F_LENIENT,     /* facts: whether constraints are not insisted on */
     F_REQUIRE,     /* facts: whether clients must ask for the constraints */
-    F_TYPE,        /* option reply */
+    F_TYPE,        /* option reply, chunk */
     F_INFO,        /* option reply of type INFO: the information type; else a value of no type */
     F_ZEROES,      /* export: how many follow */
-    F_COMMAND,     /* request, reply */
+    F_COMMAND,     /* request, reply, chunk */
     F_COOKIE,
     F_OFFSET,
-    F_END,         /* offset + length, or 2^64-1 */
-    F_ERROR,       /* reply */
-    F_PAYLOAD,     /* reply: bytes of data that follow */
-    F_PHASE,       /* leave: 1 in the handshake, 2 in transmission */
-    F_WAITING,     /* request, reply: bytes that have come behind the request */
-    F_SIGNAL,      /* signal: its number */
-    F_CONNECTIONS, /* signal: how many there are */
+    F_END,     /* offset + length, or 2^64-1 */
+    F_ERROR,   /* reply, error chunk */
+    F_PAYLOAD, /* reply, chunk: bytes of data that follow */
+    F_CHUNK_FLAGS,
+    F_CHUNK_OFFSET, /* chunk with content or ERROR_OFFSET: of what */
+    F_HOLE,         /* chunk OFFSET_HOLE: its length */
+    F_CHUNK_NUMBER, /* chunk: which of its reply, from 1 */
+    F_PHASE,        /* leave: 1 in the handshake, 2 in transmission */
+    F_WAITING,      /* request, reply: bytes that have come behind the request */
+    F_SIGNAL,       /* signal: its number */
+    F_CONNECTIONS,  /* signal: how many there are */
     F_COUNT
 } QuirkField;
 

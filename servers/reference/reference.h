@@ -18,6 +18,9 @@ typedef enum {
     REF_OLDSTYLE, /* the default export, without a word from the client */
 } RefStyle;
 
+/* The forms of replies that a client may ask for: this, and what was there before. */
+typedef enum { REF_EXTENDED, REF_STRUCTURED, REF_SIMPLE } RefReplies;
+
 /* One export. All zero but the size: a writable disk called "" without advertised constraints. */
 typedef struct {
     const char *name;        /* NULL is "" */
@@ -30,7 +33,9 @@ typedef struct {
     bool lenient; /* serves requests that break the constraints; otherwise they get NBD_EINVAL */
     bool require; /* clients that did not ask for the constraints get NBD_REP_ERR_BLOCK_SIZE_REQD,
                      or with NBD_OPT_EXPORT_NAME a hard disconnect */
-    uint16_t withhold; /* transmission flags (SEND_TRIM, …) whose features it does not have */
+    uint32_t unfragmented; /* reads with NBD_CMD_FLAG_DF that are longer get NBD_EOVERFLOW, 65536 at
+                              the least; 0: none do */
+    uint16_t withhold;     /* transmission flags (SEND_TRIM, …) whose features it does not have */
 } RefExport;
 
 /* Strings and arrays are copied. All zero listens on any port of the loopback interface. */
@@ -45,6 +50,8 @@ typedef struct {
     const char *default_export; /* which one the name "" means; NULL: the one called "", if any,
                                    or, where there is only one, that */
     RefStyle style;
+    RefReplies most_replies;
+    bool structured_always;    /* after structured replies were agreed, no simple reply is sent */
     unsigned loops;            /* threads; 0: one */
     unsigned grace;            /* milliseconds for clients to leave when the server is to end */
     uint64_t memory;           /* bytes that all disks together may fill; 0: half the machine's */

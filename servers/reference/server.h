@@ -51,6 +51,8 @@ struct RefServer {
     char *host;
     uint16_t port;
     RefStyle style;
+    RefReplies most_replies;
+    bool structured_always;
     DiskBudget budget;
     Exports exports;
     QuirkSet quirks;

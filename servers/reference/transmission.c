@@ -1,18 +1,17 @@
-/* The transmission phase, with simple replies.
+/* The transmission phase: requests are taken, judged and carried out; reply.c answers them.
  *
  * Requests are carried out in the order of their arrival, long ones piece by piece, so that neither
  * memory nor time for one step depends on what a client asks for. */
 #include <string.h>
 
 #include "reference/message.h"
+#include "reference/reply.h"
 
-#define PAYLOAD_LIMIT                                                                              \
-    (64u * 1024 * 1024)           /* beyond, a payload is an attack, unless we asked for it */
 #define REPLY_ROOM 4096u          /* for the header of a reply */
 #define WHOLE_WRITE (128u * 1024) /* up to here a write is applied when all of it is there */
 #define WRITE_PIECE (32u * 1024)  /* longer ones come in pieces of at least this */
 #define ALLOCATING_PIECE (UINT64_C(1) << 20)
-#define DISCARDING_PIECE (UINT64_C(1) << 30)
+#define DISCARDING_PIECE (UINT64_C(1) << 62) /* takes as long as there are pages */
 
 /* ---- Judging requests ------------------------------------------------------------------------ */
 
@@ -55,6 +54,8 @@ static uint16_t known_flags(const Connection *c, uint16_t type)
 {
     uint16_t flags = offers(c, NBD_FLAG_SEND_FUA) ? NBD_CMD_FLAG_FUA : 0;
 
+    if (type == NBD_CMD_READ && offers(c, NBD_FLAG_SEND_DF))
+        flags |= NBD_CMD_FLAG_DF;
     if (type == NBD_CMD_WRITE_ZEROES)
         flags |= NBD_CMD_FLAG_NO_HOLE;
     if (type == NBD_CMD_WRITE_ZEROES && offers(c, NBD_FLAG_SEND_FAST_ZERO))
@@ -72,7 +73,7 @@ static uint64_t payload_limit(const Connection *c)
 {
     bool insists = c->facts.constrained && !c->facts.lenient;
 
-    return insists ? c->facts.maximum : MAX(PAYLOAD_LIMIT, c->facts.maximum);
+    return insists ? c->facts.maximum : MAX(LONGEST_PAYLOAD, c->facts.maximum);
 }
 
 static bool breaks_constraints(const Connection *c, const Request *request)
@@ -81,6 +82,15 @@ static bool breaks_constraints(const Connection *c, const Request *request)
 
     return (insists && (request->offset | request->length) & (c->facts.minimum - 1)) ||
            (has_payload(request->type) && request->length > payload_limit(c));
+}
+
+/* A read that is not to be fragmented, and has to be: what one chunk may hold, the export says. */
+static bool too_long_for_one(const Connection *c, const Request *request)
+{
+    uint64_t most = MIN(c->facts.unfragmented, reply_longest_chunk(c));
+
+    return request->type == NBD_CMD_READ && (request->flags & NBD_CMD_FLAG_DF) &&
+           request->length > most;
 }
 
 /* The error that the chapter "Error values" names; NBD_SUCCESS if the request is fine. */
@@ -97,19 +107,15 @@ static uint32_t judge(const Connection *c, const Request *request)
     if (beyond_end(c, request))
         return request->type == NBD_CMD_WRITE || request->type == NBD_CMD_WRITE_ZEROES ? NBD_ENOSPC
                                                                                        : NBD_EINVAL;
-    return breaks_constraints(c, request) ? NBD_EINVAL : NBD_SUCCESS;
+    if (breaks_constraints(c, request))
+        return NBD_EINVAL;
+    return too_long_for_one(c, request) ? NBD_EOVERFLOW : NBD_SUCCESS;
 }
 
 /* ---- Carrying them out ----------------------------------------------------------------------- */
 
-static void finish(Connection *c, Request *request)
-{
-    message_put_simple_reply(c, request);
-    request->active = false;
-}
-
-/* Has the disk do the next LENGTH bytes of the request. */
-static uint32_t do_piece(Connection *c, Request *request, DiskOp op, uint8_t *data, uint64_t length)
+uint32_t request_do_piece(Connection *c, Request *request, DiskOp op, uint8_t *data,
+                          uint64_t length)
 {
     DiskRequest piece = {
         .op = op,
@@ -125,75 +131,30 @@ static uint32_t do_piece(Connection *c, Request *request, DiskOp op, uint8_t *da
     return piece.error;
 }
 
-/* A read fails as a whole or not at all, so its first piece is read before the header is sent. */
-static Step begin_read(Connection *c, Request *request)
+/* Takes the payload of a request that has failed, or that should not have one. */
+static Step skip_payload(Connection *c, Request *request)
 {
-    const size_t header = wire_layout(WIRE_SIMPLE_REPLY)->size;
-    size_t room;
-    uint8_t *out = connection_room(c, header, &room);
+    size_t length = (size_t)MIN(request->payload, connection_available(c));
 
-    if (out == NULL)
-        return STEP_OUTPUT;
-    uint8_t *data = out + header;
-    size_t length = (size_t)MIN(room - header, request->length);
-    request->error = do_piece(c, request, DISK_READ, data, length);
-    if (request->error != NBD_SUCCESS) {
-        finish(c, request);
-        return STEP_AGAIN;
-    }
-    message_put_simple_reply(c, request);
-    request->replied = true;
-    /* Where the reply went out as it was meant to, the data already stand behind it. */
-    if (connection_room(c, 0, &room) == data && length <= request->length) {
-        message_see_data(c, request, data, length);
-        connection_put(c, length);
-    } else {
-        request->done = 0;
-    }
-    return STEP_AGAIN;
+    connection_take(c, length);
+    request->payload -= length;
+    return length > 0 ? STEP_AGAIN : STEP_INPUT;
 }
 
-/* The header has been sent, and the data follow as there is room for them. */
-static Step go_on_reading(Connection *c, Request *request)
-{
-    size_t room;
-
-    if (request->done == request->length) {
-        request->active = false;
-        request->replied = false;
-        return STEP_AGAIN;
-    }
-    uint8_t *out = connection_room(c, 1, &room);
-    if (out == NULL)
-        return STEP_OUTPUT;
-    size_t length = (size_t)MIN(room, request->length - request->done);
-    if (do_piece(c, request, DISK_READ, out, length) != NBD_SUCCESS) {
-        connection_doom(c, FATE_END); /* success has been promised: there is no other way out */
-        return STEP_AGAIN;
-    }
-    message_see_data(c, request, out, length);
-    connection_put(c, length);
-    return STEP_AGAIN;
-}
-
-/* Takes the payload: onto the disk, or nowhere if the request has failed. */
 static Step do_write(Connection *c, Request *request)
 {
-    uint64_t left = request->length - request->done;
-    uint64_t wanted = request->error != NBD_SUCCESS    ? MIN(left, 1)
-                      : request->length <= WHOLE_WRITE ? left
-                                                       : MIN(left, WRITE_PIECE);
+    uint64_t wanted =
+        request->length <= WHOLE_WRITE ? request->payload : MIN(request->payload, WRITE_PIECE);
 
     if (connection_available(c) < wanted)
         return STEP_INPUT;
-    size_t length = (size_t)MIN(left, connection_available(c));
-    if (request->error != NBD_SUCCESS)
-        request->done += length;
-    else if (length > 0)
-        request->error = do_piece(c, request, DISK_WRITE, c->in.data + c->in.start, length);
+    size_t length = (size_t)MIN(request->payload, connection_available(c));
+    if (length > 0)
+        request->error = request_do_piece(c, request, DISK_WRITE, c->in.data + c->in.start, length);
     connection_take(c, length);
-    if (request->done == request->length)
-        finish(c, request);
+    request->payload -= length;
+    if (request->payload == 0)
+        reply_finish(c, request);
     return STEP_AGAIN;
 }
 
@@ -203,25 +164,27 @@ static Step do_without_payload(Connection *c, Request *request, DiskOp op)
     uint64_t length =
         MIN(request->length - request->done, allocates ? ALLOCATING_PIECE : DISCARDING_PIECE);
 
-    request->error = do_piece(c, request, op, NULL, length);
+    request->error = request_do_piece(c, request, op, NULL, length);
     if (request->error != NBD_SUCCESS || request->done == request->length)
-        finish(c, request);
+        reply_finish(c, request);
     return STEP_AGAIN;
 }
 
 static Step go_on(Connection *c, Request *request)
 {
     if (request->replied)
-        return go_on_reading(c, request);
-    if (request->type == NBD_CMD_WRITE)
-        return do_write(c, request);
+        return reply_go_on_reading(c, request);
+    if (request->payload > 0 && (request->error != NBD_SUCCESS || request->type != NBD_CMD_WRITE))
+        return skip_payload(c, request);
     if (request->error != NBD_SUCCESS) {
-        finish(c, request);
+        reply_finish(c, request);
         return STEP_AGAIN;
     }
     switch (request->type) {
     case NBD_CMD_READ:
-        return begin_read(c, request);
+        return reply_read(c, request);
+    case NBD_CMD_WRITE:
+        return do_write(c, request);
     case NBD_CMD_WRITE_ZEROES:
         return do_without_payload(c, request, DISK_ZERO);
     case NBD_CMD_TRIM:
@@ -242,8 +205,8 @@ static Step take_request(Connection *c, Request *request)
     if (!message_get_request(c, request, &right_magic))
         return STEP_INPUT;
     c->loop->requests++;
-    if (!right_magic ||
-        (request->type == NBD_CMD_WRITE && request->length > MAX(PAYLOAD_LIMIT, c->facts.maximum)))
+    if (!right_magic || (request->type == NBD_CMD_WRITE &&
+                         request->length > MAX(LONGEST_PAYLOAD, c->facts.maximum)))
         connection_doom(c, FATE_END);
     else if (request->type == NBD_CMD_DISC && request->error == NBD_SUCCESS)
         connection_doom(c, FATE_DONE); /* all that was asked before has been answered */
@@ -255,7 +218,8 @@ static Step take_request(Connection *c, Request *request)
 /* A long request that yields no output yet: the others get their turn between its pieces. */
 static bool is_long(const Request *request)
 {
-    return request->active && !request->replied && request->done > 0;
+    return request->active && !request->replied && request->done > 0 &&
+           request->type != NBD_CMD_READ;
 }
 
 /* As many requests as there are input and room for. */
