@@ -14,6 +14,7 @@
     SUITE(reference)                                                                               \
     SUITE(reference_ending)                                                                        \
     SUITE(reference_leak)                                                                          \
+    SUITE(reference_metadata)                                                                      \
     SUITE(reference_quirk)                                                                         \
     SUITE(reference_structured)                                                                    \
     SUITE(reference_server)                                                                        \

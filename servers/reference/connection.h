@@ -6,6 +6,7 @@
 #ifndef NBDCONFORM_REFERENCE_CONNECTION_H
 #define NBDCONFORM_REFERENCE_CONNECTION_H
 
+#include "reference/context.h"
 #include "reference/export.h"
 #include "reference/server.h"
 
@@ -51,6 +52,8 @@ typedef enum { SIMPLE_REPLIES, STRUCTURED_REPLIES, EXTENDED_HEADERS } Replies;
 /* What options have agreed for the transmission phase; forgotten when TLS begins. */
 typedef struct {
     Replies replies;
+    ContextSet contexts;       /* set by NBD_OPT_SET_META_CONTEXT */
+    const Export *contexts_of; /* … for this export; NULL: never */
 } Agreed;
 
 /* The request being carried out; long ones take several steps. */
@@ -65,11 +68,12 @@ typedef struct {
     uint64_t cookie;
     uint64_t offset;
     uint64_t length;
-    uint64_t done;      /* bytes */
-    uint64_t payload;   /* bytes of data that are still to come */
-    uint64_t until;     /* where the data that were promised end, measured as DONE */
-    uint64_t chunks;    /* of its reply, as quirks count them */
-    uint64_t failed_at; /* offset of the first of those data that could not be read */
+    uint64_t done;       /* bytes */
+    uint64_t payload;    /* bytes of data that are still to come */
+    uint64_t until;      /* where the data that were promised end, measured as DONE */
+    ContextSet contexts; /* of which the status is still to be told */
+    uint64_t chunks;     /* of its reply, as quirks count them */
+    uint64_t failed_at;  /* offset of the first of those data that could not be read */
 } Request;
 
 struct Connection {

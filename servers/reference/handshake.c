@@ -1,7 +1,7 @@
 /* The handshake: oldstyle, newstyle, and the options of fixed newstyle. */
 #include <string.h>
 
-#include "reference/message.h"
+#include "reference/handshake.h"
 
 /* Beyond this, nothing that we know has so much to say: a name, and every information request that
  * there could be. Longer data are skipped, as long as their length is no attack. */
@@ -13,15 +13,15 @@ static void reply(Connection *c, uint32_t type)
     message_put_option_reply(c, type, NULL, 0);
 }
 
-static void reply_error(Connection *c, uint32_t type, const char *text)
+void handshake_reply_error(Connection *c, uint32_t type, const char *text)
 {
     message_put_option_reply(c, type, text, strlen(text));
 }
 
 /* ---- Exports --------------------------------------------------------------------------------- */
 
-static const Export *find_export(Connection *c, const uint8_t *name, size_t length,
-                                 ExportFacts *facts)
+const Export *handshake_find_export(Connection *c, const uint8_t *name, size_t length,
+                                    ExportFacts *facts)
 {
     const Export *export = exports_find(&c->loop->server->exports, name, length);
 
@@ -36,6 +36,9 @@ static void begin_transmission(Connection *c, const Export *export, const Export
     c->facts = *facts;
     c->disk = message_see_disk(c, export->disk);
     c->step = transmission_step;
+    /* Contexts hold for the export that they were asked for. */
+    if (c->agreed.contexts_of != export)
+        c->agreed.contexts = 0;
 }
 
 /* ---- The options ----------------------------------------------------------------------------- */
@@ -44,7 +47,7 @@ static void begin_transmission(Connection *c, const Export *export, const Export
 static void answer_export_name(Connection *c, const uint8_t *data, uint32_t length)
 {
     ExportFacts facts;
-    const Export *export = find_export(c, data, length, &facts);
+    const Export *export = handshake_find_export(c, data, length, &facts);
 
     if (export == NULL || facts.require) {
         connection_doom(c, FATE_END);
@@ -92,7 +95,7 @@ static void answer_list(Connection *c, const uint8_t *data, uint32_t length)
 {
     (void)data;
     if (length > 0) {
-        reply_error(c, NBD_REP_ERR_INVALID, "a list is asked for without data");
+        handshake_reply_error(c, NBD_REP_ERR_INVALID, "a list is asked for without data");
         return;
     }
     c->option.listing = true;
@@ -175,22 +178,22 @@ static void answer_info(Connection *c, const uint8_t *data, uint32_t length)
     Wanted wanted;
 
     if (!wire_parse_info_request(data, length, &request)) {
-        reply_error(c, NBD_REP_ERR_INVALID, "the lengths do not add up");
+        handshake_reply_error(c, NBD_REP_ERR_INVALID, "the lengths do not add up");
         return;
     }
     const char *bad = bad_info_request(&request, &wanted);
     if (bad != NULL) {
-        reply_error(c, NBD_REP_ERR_INVALID, bad);
+        handshake_reply_error(c, NBD_REP_ERR_INVALID, bad);
         return;
     }
-    const Export *export = find_export(c, request.name, request.name_length, &facts);
+    const Export *export = handshake_find_export(c, request.name, request.name_length, &facts);
     if (export == NULL) {
-        reply_error(c, NBD_REP_ERR_UNKNOWN, "there is no such export");
+        handshake_reply_error(c, NBD_REP_ERR_UNKNOWN, "there is no such export");
         return;
     }
     inform_all(c, export, &facts, wanted);
     if (facts.require && !wanted.block_size) {
-        reply_error(c, NBD_REP_ERR_BLOCK_SIZE_REQD, "the block size has to be asked for");
+        handshake_reply_error(c, NBD_REP_ERR_BLOCK_SIZE_REQD, "the block size has to be asked for");
         return;
     }
     reply(c, NBD_REP_ACK);
@@ -202,7 +205,7 @@ static void answer_unknown(Connection *c, const uint8_t *data, uint32_t length)
 {
     (void)data;
     (void)length;
-    reply_error(c, NBD_REP_ERR_UNSUP, "not known here");
+    handshake_reply_error(c, NBD_REP_ERR_UNSUP, "not known here");
 }
 
 static void answer_structured_reply(Connection *c, const uint8_t *data, uint32_t length)
@@ -210,7 +213,8 @@ static void answer_structured_reply(Connection *c, const uint8_t *data, uint32_t
     if (c->loop->server->most_replies == REF_SIMPLE) {
         answer_unknown(c, data, length);
     } else if (length > 0) {
-        reply_error(c, NBD_REP_ERR_INVALID, "structured replies are asked for without data");
+        handshake_reply_error(c, NBD_REP_ERR_INVALID,
+                              "structured replies are asked for without data");
     } else {
         c->agreed.replies = STRUCTURED_REPLIES;
         reply(c, NBD_REP_ACK);
@@ -233,6 +237,10 @@ static Answer answer_to(uint32_t option)
         return answer_info;
     case NBD_OPT_STRUCTURED_REPLY:
         return answer_structured_reply;
+    case NBD_OPT_LIST_META_CONTEXT:
+        return answer_list_meta_context;
+    case NBD_OPT_SET_META_CONTEXT:
+        return answer_set_meta_context;
     default:
         return answer_unknown;
     }
@@ -276,7 +284,7 @@ static bool refuse_to_end(Connection *c)
     if (c->option.option == NBD_OPT_EXPORT_NAME)
         connection_doom(c, FATE_END);
     else
-        reply_error(c, NBD_REP_ERR_SHUTDOWN, "the server is being shut down");
+        handshake_reply_error(c, NBD_REP_ERR_SHUTDOWN, "the server is being shut down");
     return true;
 }
 
@@ -295,8 +303,10 @@ static Step skip_data(Connection *c)
     if (answer == answer_unknown || answer == answer_abort || answer == answer_list ||
         answer == answer_structured_reply)
         answer(c, NULL, c->option.length);
+    else if (answer == answer_set_meta_context)
+        answer(c, (const uint8_t *)"", 0);
     else
-        reply_error(c, NBD_REP_ERR_TOO_BIG, "that is too much data");
+        handshake_reply_error(c, NBD_REP_ERR_TOO_BIG, "that is too much data");
     return STEP_AGAIN;
 }
 
@@ -353,7 +363,7 @@ static Step take_client_flags(Connection *c)
 static Step greet_oldstyle(Connection *c)
 {
     ExportFacts facts;
-    const Export *export = find_export(c, (const uint8_t *)"", 0, &facts);
+    const Export *export = handshake_find_export(c, (const uint8_t *)"", 0, &facts);
 
     begin_transmission(c, export, &facts);
     message_put_oldstyle(c);

@@ -48,6 +48,7 @@ bool message_get_request(Connection *c, Request *request, bool *right_magic)
         .cookie = values[REQUEST_COOKIE],
         .offset = values[REQUEST_OFFSET],
         .length = values[REQUEST_LENGTH],
+        .contexts = c->agreed.contexts,
         .payload = values[REQUEST_TYPE] == NBD_CMD_WRITE ? values[REQUEST_LENGTH] : 0,
     };
     return true;

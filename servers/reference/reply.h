@@ -16,6 +16,9 @@ Step reply_read(Connection *c, Request *request);
 /* Once a header has promised data: sends the next of them. */
 Step reply_go_on_reading(Connection *c, Request *request);
 
+/* Answers NBD_CMD_BLOCK_STATUS, one context after the other. */
+Step reply_status(Connection *c, Request *request);
+
 /* How many bytes of data a chunk may have. */
 uint64_t reply_longest_chunk(const Connection *c);
 

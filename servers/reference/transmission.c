@@ -44,6 +44,8 @@ static bool knows_command(const Connection *c, uint16_t type)
         return offers(c, NBD_FLAG_SEND_CACHE);
     case NBD_CMD_WRITE_ZEROES:
         return offers(c, NBD_FLAG_SEND_WRITE_ZEROES);
+    case NBD_CMD_BLOCK_STATUS:
+        return c->agreed.contexts != 0;
     default:
         return false;
     }
@@ -56,6 +58,8 @@ static uint16_t known_flags(const Connection *c, uint16_t type)
 
     if (type == NBD_CMD_READ && offers(c, NBD_FLAG_SEND_DF))
         flags |= NBD_CMD_FLAG_DF;
+    if (type == NBD_CMD_BLOCK_STATUS)
+        flags |= NBD_CMD_FLAG_REQ_ONE;
     if (type == NBD_CMD_WRITE_ZEROES)
         flags |= NBD_CMD_FLAG_NO_HOLE;
     if (type == NBD_CMD_WRITE_ZEROES && offers(c, NBD_FLAG_SEND_FAST_ZERO))
@@ -104,6 +108,8 @@ static uint32_t judge(const Connection *c, const Request *request)
         return request->offset != 0 || request->length != 0 ? NBD_EINVAL : NBD_SUCCESS;
     if (writes(request->type) && offers(c, NBD_FLAG_READ_ONLY))
         return NBD_EPERM;
+    if (request->type == NBD_CMD_BLOCK_STATUS && request->length == 0)
+        return NBD_EINVAL; /* of nothing, there is no extent to be told */
     if (beyond_end(c, request))
         return request->type == NBD_CMD_WRITE || request->type == NBD_CMD_WRITE_ZEROES ? NBD_ENOSPC
                                                                                        : NBD_EINVAL;
@@ -183,6 +189,8 @@ static Step go_on(Connection *c, Request *request)
     switch (request->type) {
     case NBD_CMD_READ:
         return reply_read(c, request);
+    case NBD_CMD_BLOCK_STATUS:
+        return reply_status(c, request);
     case NBD_CMD_WRITE:
         return do_write(c, request);
     case NBD_CMD_WRITE_ZEROES:
