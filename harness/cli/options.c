@@ -57,9 +57,10 @@ static bool check_replies(CliOptions *options, GError **error)
 
     if (word == NULL || g_str_equal(word, "simple"))
         options->replies = REPLIES_SIMPLE;
-    else if (g_str_equal(word, "structured") || g_str_equal(word, "extended"))
-        return cli_mistake(error, "--replies: %s replies are not in this version, only simple ones",
-                           word);
+    else if (g_str_equal(word, "structured"))
+        options->replies = REPLIES_STRUCTURED;
+    else if (g_str_equal(word, "extended"))
+        return cli_mistake(error, "--replies: extended replies are not in this version");
     else
         return cli_mistake(error, "--replies: \"%s\" is none of simple, structured, extended",
                            word);
@@ -175,7 +176,8 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
          "Send in pieces of so many bytes (whole messages)", "N"},
         {"enter", 0, 0, text, &options->enter_word,
          "Enter transmission by `go' or `export-name' (go)", "HOW"},
-        {"replies", 0, 0, text, &options->replies_word, "Kind of replies: `simple'", "KIND"},
+        {"replies", 0, 0, text, &options->replies_word, "Kind of replies: `simple' or `structured'",
+         "KIND"},
         {"jobs", 0, 0, G_OPTION_ARG_INT, &options->jobs,
          "Cases played at once (as many as the target bears, by up to 8 connections)", "N"},
         {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &options->timeout, "How long an answer may take (5)",

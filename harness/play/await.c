@@ -41,17 +41,26 @@ static bool scan(Player *player, Connection *connection, Matcher matcher, gpoint
     return false;
 }
 
-/* With the final reply to an option, those before it have had their time. */
+static bool has_had_its_time(const SessionMessage *message, const SessionMessage *final)
+{
+    if (session_message_is_final(final))
+        return message->kind == WIRE_OPTION_REPLY;
+    return session_message_is_chunk(message) && message->answers &&
+           answer_cookie(message) == answer_cookie(final);
+}
+
+/* With the final reply to an option, or the end of the reply to a request, what came before as part of the
+ * same answer. */
 static void drop_older_replies(Connection *connection, const SessionMessage *final)
 {
     GList *next;
 
-    if (final == NULL || !session_message_is_final(final))
+    if (final == NULL || !(session_message_is_final(final) || answer_is_whole(final)))
         return;
     for (GList *at = connection->came.head; at != NULL; at = next) {
         SessionMessage *message = at->data;
         next = at->next;
-        if (message->kind == WIRE_OPTION_REPLY && message->position < final->position) {
+        if (message->position < final->position && has_had_its_time(message, final)) {
             session_message_free(message);
             g_queue_delete_link(&connection->came, at);
         }

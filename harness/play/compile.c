@@ -8,6 +8,7 @@ typedef struct {
     PlayCase *play_case;
     Scope scope;       /* names set so far, with stand-in values */
     Scope case_scope;  /* the `for` variables */
+    bool simple;       /* some line is about simple replies */
     bool entered;      /* some line above leads into transmission */
     GHashTable *open;  /* names of the connections that are open at this line */
     unsigned shadowed; /* open, but another has taken their name */
@@ -358,10 +359,14 @@ static void note_pins(Compiler *compiler, const Verb *verb, const Statement *lin
 {
     uint64_t option = 0;
 
-    if (g_str_equal(verb->name, "open"))
+    if (g_str_equal(verb->name, "open")) {
         compiler->entered = true;
+        compiler->play_case->structured |= line_position(line, 0) != NULL;
+    }
     if (g_str_equal(verb->name, "simple-reply"))
-        compiler->play_case->pins_replies = true; /* to simple ones, which are the default */
+        compiler->simple = true;
+    if (g_str_equal(verb->name, "chunk"))
+        compiler->play_case->chunks = true;
     if (verb->actor != ACTOR_CLIENT || !g_str_equal(verb->name, "option") ||
         !value_integer_of(line_position(line, 0), &compiler->scope, &wire_options,
                           compiler->scenario, &option, NULL))
@@ -541,6 +546,16 @@ static bool check_needs(Compiler *compiler)
     return true;
 }
 
+/* A case that asks for structured replies itself goes with every mode. */
+static void pin_replies(Compiler *compiler)
+{
+    PlayCase *play_case = compiler->play_case;
+
+    play_case->pins_replies = (compiler->simple || play_case->chunks) && !play_case->structured;
+    play_case->replies =
+        play_case->chunks || play_case->structured ? REPLIES_STRUCTURED : REPLIES_SIMPLE;
+}
+
 static bool check_case(Compiler *compiler)
 {
     static const char *const builtins[] = {"size",    "flags", "minimum", "preferred",
@@ -553,6 +568,7 @@ static bool check_case(Compiler *compiler)
         !check_lines(compiler, compiler->scenario->statements, false))
         return false;
     compiler->play_case->connections = MAX(compiler->play_case->connections, 1u);
+    pin_replies(compiler);
     return true;
 }
 

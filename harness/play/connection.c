@@ -29,6 +29,7 @@ Connection *play_connection_new(const char *name, Transport *transport, GString 
     connection->out = g_byte_array_new();
     connection->cuts = g_array_new(FALSE, FALSE, sizeof(guint));
     g_queue_init(&connection->came);
+    connection->gatherer = gatherer_new();
     connection->next_cookie = 1;
     connection->last_progress_us = g_get_monotonic_time();
     connection->transcript = transcript;
@@ -46,6 +47,7 @@ void play_connection_free(Connection *connection)
     g_byte_array_unref(connection->out);
     g_array_unref(connection->cuts);
     g_queue_clear_full(&connection->came, (GDestroyNotify)session_message_free);
+    gatherer_free(connection->gatherer);
     g_free(connection);
 }
 
@@ -75,6 +77,8 @@ static bool worth_keeping(Connection *connection, const SessionMessage *message)
     if (message->from == SIDE_CLIENT || connection->came.length >= share * MAX_CAME ||
         connection->unasked_bytes + bytes > share * MAX_UNASKED)
         return false;
+    if (!connection->keeps_chunks && message->answers && !message->ends)
+        return false; /* what it says is gathered */
     connection->unasked_bytes += bytes;
     return true;
 }
@@ -87,6 +91,7 @@ static void collect(Connection *connection)
     while ((message = session_next(connection->session)) != NULL) {
         g_autofree char *text = session_message_describe(message);
         play_connection_note(connection, actor_of(message->from), text);
+        gatherer_take(connection->gatherer, message);
         if (worth_keeping(connection, message))
             g_queue_push_tail(&connection->came, message);
         else

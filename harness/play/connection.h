@@ -2,6 +2,7 @@
 #ifndef NBDCONFORM_PLAY_CONNECTION_H
 #define NBDCONFORM_PLAY_CONNECTION_H
 
+#include "play/answer.h"
 #include "session/session.h"
 #include "transport/transport.h"
 
@@ -13,16 +14,19 @@ typedef struct {
     size_t out_start;
     uint8_t tail[8]; /* the last bytes that were queued */
     size_t tail_size;
-    GArray *cuts;     /* of guint: lengths of the pieces in which OUT goes; empty: as it comes */
-    bool holding;     /* `hold reading`: the peer's bytes stay unread */
-    bool corked;      /* `hold sending`: what we send waits, to go out in one piece */
-    bool closed;      /* the peer has ended its stream */
-    bool shutting;    /* our side ends once all that is to be sent was sent … */
-    bool shut;        /* … and has ended */
-    bool ended;       /* we have closed ours */
-    bool parted;      /* behind the case's last line we have sent ABORT */
-    bool send_failed; /* the peer takes no more; what it sent before may still be read */
-    GQueue came;      /* of SessionMessage: from the peer, not yet expected by any line */
+    GArray *cuts;       /* of guint: lengths of the pieces in which OUT goes; empty: as it comes */
+    bool holding;       /* `hold reading`: the peer's bytes stay unread */
+    bool corked;        /* `hold sending`: what we send waits, to go out in one piece */
+    bool closed;        /* the peer has ended its stream */
+    bool shutting;      /* our side ends once all that is to be sent was sent … */
+    bool shut;          /* … and has ended */
+    bool ended;         /* we have closed ours */
+    bool parted;        /* behind the case's last line we have sent ABORT */
+    bool send_failed;   /* the peer takes no more; what it sent before may still be read */
+    GQueue came;        /* of SessionMessage: from the peer, not yet expected by any line */
+    Gatherer *gatherer; /* of what comes in chunks */
+    bool
+        keeps_chunks; /* some line is about single chunks; else only whole replies are of interest */
     size_t unasked_bytes; /* data of such messages that no request asked for, all told */
     uint64_t last_cookie; /* of the latest request that we sent */
     bool has_cookie;

@@ -4,174 +4,7 @@
  * to one option before the final one, and the replies to requests in flight. A line takes the first that
  * fits, and passes the others over for later lines.
  */
-#include <string.h>
-
 #include "play/player.h"
-
-/* ---- Fields ----------------------------------------------------------------------------------- */
-
-/* A field of a message: a number, or text that leads into the message. */
-typedef struct {
-    bool is_text;
-    uint64_t number;
-    const uint8_t *text;
-    size_t length;
-    const WireNames *names;
-} FieldValue;
-
-static bool layout_field(WireKind kind, const uint64_t *values, const char *name, FieldValue *out)
-{
-    int index = kind == WIRE_KINDS ? -1 : wire_field_index(kind, name);
-
-    if (index < 0)
-        return false;
-    *out = (FieldValue){.number = values[index], .names = wire_layout(kind)->fields[index].names};
-    return true;
-}
-
-static bool text_field(const SessionMessage *message, size_t start, size_t end, FieldValue *out)
-{
-    if (start > end || end > message->data->len)
-        return false;
-    *out =
-        (FieldValue){.is_text = true, .text = message->data->data + start, .length = end - start};
-    return true;
-}
-
-/* The texts of option replies: a name, a description, an error's message. */
-static bool reply_text(const SessionMessage *message, const char *name, FieldValue *out)
-{
-    size_t end = message->data->len;
-
-    if (message->kind != WIRE_OPTION_REPLY)
-        return false;
-    if (message->inner == WIRE_REP_SERVER) {
-        uint64_t name_length = message->inner_value[REP_SERVER_NAME_LENGTH];
-        if (name_length > end - 4)
-            return false;
-        size_t split = 4 + (size_t)name_length;
-        if (g_str_equal(name, "name"))
-            return text_field(message, 4, split, out);
-        return g_str_equal(name, "description") && text_field(message, split, end, out);
-    }
-    if (message->inner == WIRE_INFO && message->inner_value[INFO_TYPE] == NBD_INFO_NAME)
-        return g_str_equal(name, "name") && text_field(message, 2, end, out);
-    if (message->inner == WIRE_INFO && message->inner_value[INFO_TYPE] == NBD_INFO_DESCRIPTION)
-        return g_str_equal(name, "description") && text_field(message, 2, end, out);
-    if (message->inner == WIRE_KINDS)
-        return g_str_equal(name, "message") && text_field(message, 0, end, out);
-    return false;
-}
-
-static bool message_field(const SessionMessage *message, const char *name, FieldValue *out)
-{
-    /* What is told apart by name alone: `flags` of an information item, not of its reply. */
-    if (layout_field(message->inner, message->inner_value, name, out))
-        return true;
-    if (message->kind == WIRE_SIMPLE_REPLY && g_str_equal(name, "length")) {
-        *out = (FieldValue){.number = message->data_length};
-        return true;
-    }
-    return layout_field(message->kind, message->value, name, out) || reply_text(message, name, out);
-}
-
-/* ---- Comparing -------------------------------------------------------------------------------- */
-
-static bool compare_numbers(ArgKind kind, uint64_t left, uint64_t right)
-{
-    switch (kind) {
-    case ARG_EQUAL:
-        return left == right;
-    case ARG_NOT_EQUAL:
-        return left != right;
-    case ARG_LESS:
-        return left < right;
-    case ARG_LESS_EQUAL:
-        return left <= right;
-    case ARG_GREATER:
-        return left > right;
-    case ARG_GREATER_EQUAL:
-        return left >= right;
-    case ARG_HAS:
-        return (left & right) == right;
-    case ARG_LACKS:
-        return (left & right) == 0;
-    case ARG_POSITION:
-    case ARG_BIND:
-        break;
-    }
-    return false;
-}
-
-static bool compare_text(const FieldValue *field, const Arg *arg, const Value *value)
-{
-    gsize size;
-    const void *bytes = g_bytes_get_data(value->bytes, &size);
-    bool equal = size == field->length && (size == 0 || memcmp(bytes, field->text, size) == 0);
-
-    return arg->kind == ARG_NOT_EQUAL ? !equal : equal;
-}
-
-static bool is_data(const Arg *arg)
-{
-    return arg->name != NULL &&
-           (g_str_equal(arg->name, "data") || g_str_equal(arg->name, "expect"));
-}
-
-static bool data_holds(Player *player, const Arg *arg, const SessionMessage *message)
-{
-    if (message->kind != WIRE_SIMPLE_REPLY)
-        return false;
-    g_autofree char *wrong =
-        player_differs(player, arg->value, message->request.offset, message->data);
-    return wrong == NULL;
-}
-
-static bool arg_holds(Player *player, const Arg *arg, const SessionMessage *message)
-{
-    FieldValue field;
-
-    if (arg->kind == ARG_POSITION)
-        return true;
-    if (is_data(arg))
-        return data_holds(player, arg, message);
-    if (!message_field(message, arg->name, &field))
-        return false;
-    if (arg->kind == ARG_BIND)
-        return true;
-    g_autoptr(Value) value = player_value(player, arg->value, field.names);
-    if (value == NULL)
-        return false;
-    if (field.is_text)
-        return value->kind == VALUE_BYTES && compare_text(&field, arg, value);
-    return value->kind == VALUE_INTEGER && compare_numbers(arg->kind, field.number, value->integer);
-}
-
-static bool args_hold(Player *player, const Statement *line, const SessionMessage *message)
-{
-    for (guint i = 0; i < line->args->len; i++)
-        if (!arg_holds(player, line->args->pdata[i], message))
-            return false;
-    return true;
-}
-
-/* `size as $size`, once the line has its message. */
-static void bind(Player *player, const Statement *line, const SessionMessage *message)
-{
-    for (guint i = 0; i < line->args->len; i++) {
-        const Arg *arg = line->args->pdata[i];
-        FieldValue field;
-        if (arg->kind != ARG_BIND || arg->name == NULL ||
-            !message_field(message, arg->name, &field))
-            continue;
-        if (field.is_text) {
-            g_autoptr(GBytes) text = g_bytes_new(field.text, field.length);
-            player_bind(player, arg->value->text, value_bytes(text));
-        } else {
-            player_bind(player, arg->value->text, value_integer(field.number));
-        }
-    }
-}
 
 /* ---- One matcher for each verb ---------------------------------------------------------------- */
 
@@ -190,7 +23,7 @@ static Match match_greeting(Player *player, Connection *connection, const Statem
         return MATCH_NO;
     if (style != NULL && !g_str_equal(style->text, wire_layout(message->inner)->name))
         return MATCH_NO;
-    return yes_or_no(args_hold(player, line, message));
+    return yes_or_no(line_holds(player, line, message));
 }
 
 static Match match_export(Player *player, Connection *connection, const Statement *line,
@@ -199,7 +32,7 @@ static Match match_export(Player *player, Connection *connection, const Statemen
     (void)connection;
     if (message == NULL || message->kind != WIRE_EXPORT)
         return MATCH_NO;
-    return yes_or_no(args_hold(player, line, message));
+    return yes_or_no(line_holds(player, line, message));
 }
 
 /* Positions 1 and following of `reply`: types, any of which will do, `error` for any error, `final` for
@@ -255,24 +88,9 @@ static Match match_reply(Player *player, Connection *connection, const Statement
         return MATCH_NO;
     if (player_number(player, line_position(line, 0), &wire_options, &option) &&
         message->value[REPLY_OPTION] == option && type_holds(player, line, message, &at) &&
-        info_holds(player, line, message, at) && args_hold(player, line, message))
+        info_holds(player, line, message, at) && line_holds(player, line, message))
         return MATCH_YES;
     return session_message_is_final(message) ? MATCH_NO : MATCH_PASS_OVER;
-}
-
-/* Is this the reply that the line is about: by its cookie, else by that of our latest request? */
-static bool is_ours(Player *player, const Connection *connection, const Statement *line,
-                    const SessionMessage *message)
-{
-    const Arg *cookie = line_arg(line, "cookie");
-
-    if (cookie != NULL && cookie->kind == ARG_EQUAL) {
-        uint64_t wanted;
-        return player_number(player, cookie->value, NULL, &wanted) &&
-               message->value[SIMPLE_REPLY_COOKIE] == wanted;
-    }
-    return !connection->has_cookie ||
-           message->value[SIMPLE_REPLY_COOKIE] == connection->last_cookie;
 }
 
 static Match match_simple_reply(Player *player, Connection *connection, const Statement *line,
@@ -280,19 +98,63 @@ static Match match_simple_reply(Player *player, Connection *connection, const St
 {
     if (message == NULL || message->kind != WIRE_SIMPLE_REPLY)
         return MATCH_NO;
-    if (!is_ours(player, connection, line, message))
+    if (!line_is_about(player, connection, line, message))
         return MATCH_PASS_OVER;
-    return yes_or_no(args_hold(player, line, message));
+    return yes_or_no(line_holds(player, line, message));
+}
+
+/* The reply of either kind, once it is whole. */
+static Match match_answer(Player *player, Connection *connection, const Statement *line,
+                          const SessionMessage *message)
+{
+    if (message == NULL || !answer_is_part(message))
+        return MATCH_NO;
+    if (!answer_is_whole(message) || !line_is_about(player, connection, line, message))
+        return MATCH_PASS_OVER;
+    return yes_or_no(line_holds(player, line, message));
+}
+
+/* Types, any of which will do; `error` for any error; behind `not`, none of them may it be. None named: any. */
+static bool chunk_type_holds(Player *player, const Statement *line, const SessionMessage *message)
+{
+    bool negated = false, found = false, named = false;
+    const Expr *expr;
+
+    for (guint i = 0; (expr = line_position(line, i)) != NULL; i++) {
+        uint64_t wanted;
+        if (expr->kind == EXPR_WORD && g_str_equal(expr->text, "not"))
+            negated = true;
+        else if (expr->kind == EXPR_WORD)
+            named = true, found |= message->chunk.is_error;
+        else if (player_number(player, expr, &wire_chunk_types, &wanted))
+            named = true, found |= message->chunk.type == wanted;
+    }
+    return !named || found != negated;
+}
+
+/* Chunks of one reply come in an order of the server's own. A chunk that no line asks for is passed over; the
+ * last one, which no other follows, is not. */
+static Match match_chunk(Player *player, Connection *connection, const Statement *line,
+                         const SessionMessage *message)
+{
+    if (message == NULL || !answer_is_part(message))
+        return MATCH_NO;
+    if (!line_is_about(player, connection, line, message))
+        return MATCH_PASS_OVER;
+    if (session_message_is_chunk(message) && chunk_type_holds(player, line, message) &&
+        line_holds(player, line, message))
+        return MATCH_YES;
+    return message->ends ? MATCH_NO : MATCH_PASS_OVER;
 }
 
 static Match match_ok(Player *player, Connection *connection, const Statement *line,
                       const SessionMessage *message)
 {
-    Match match = match_simple_reply(player, connection, line, message);
+    Match match = match_answer(player, connection, line, message);
 
     if (match != MATCH_YES)
         return match;
-    return yes_or_no(message->value[SIMPLE_REPLY_ERROR] == NBD_SUCCESS);
+    return yes_or_no(answer_error(message) == NBD_SUCCESS);
 }
 
 /* `error`: any; `error EINVAL ENOSPC`: one of these; `error not ENOTSUP`: any other. */
@@ -314,11 +176,11 @@ static bool error_holds(Player *player, const Statement *line, uint64_t error)
 static Match match_error(Player *player, Connection *connection, const Statement *line,
                          const SessionMessage *message)
 {
-    Match match = match_simple_reply(player, connection, line, message);
+    Match match = match_answer(player, connection, line, message);
 
     if (match != MATCH_YES)
         return match;
-    return yes_or_no(error_holds(player, line, message->value[SIMPLE_REPLY_ERROR]));
+    return yes_or_no(error_holds(player, line, answer_error(message)));
 }
 
 /* Replies to requests that were in flight may still come before the close. */
@@ -330,7 +192,7 @@ static Match match_close(Player *player, Connection *connection, const Statement
     (void)line;
     if (message == NULL)
         return MATCH_YES;
-    return message->kind == WIRE_SIMPLE_REPLY && message->answers ? MATCH_PASS_OVER : MATCH_NO;
+    return answer_is_part(message) && message->answers ? MATCH_PASS_OVER : MATCH_NO;
 }
 
 /* ---- Playing a line --------------------------------------------------------------------------- */
@@ -354,7 +216,7 @@ static void play_expectation(Player *player, const Statement *line)
     if (event.kind != EVENT_MATCH)
         player_unexpected(player, connection, line, &event);
     else if (event.message != NULL)
-        bind(player, line, event.message);
+        line_bind(player, line, event.message);
     session_message_free(event.message);
 }
 
@@ -399,7 +261,7 @@ const Statement *player_choose(Player *player, const Statement *block)
     }
     const Statement *chosen = block->block->pdata[event.index];
     if (event.message != NULL)
-        bind(player, chosen, event.message);
+        line_bind(player, chosen, event.message);
     session_message_free(event.message);
     return chosen;
 }
@@ -436,6 +298,22 @@ static const Field simple_reply_fields[] = {{"error", FIELD_INTEGER, &wire_error
                                             {"length", FIELD_INTEGER, NULL},
                                             {"data", FIELD_PAYLOAD, NULL},
                                             {0}};
+static const char *const chunk_words[] = {"not", "error", NULL};
+static const Position chunk_positions[] = {
+    {.names = &wire_chunk_types, .words = chunk_words, .many = true, .optional = true}, {0}};
+static const Field chunk_fields[] = {{"flags", FIELD_INTEGER, &wire_chunk_flags},
+                                     {"cookie", FIELD_INTEGER, NULL},
+                                     {"length", FIELD_INTEGER, NULL},
+                                     {"offset", FIELD_INTEGER, NULL},
+                                     {"size", FIELD_INTEGER, NULL},
+                                     {"error", FIELD_INTEGER, &wire_errors},
+                                     {"message", FIELD_BYTES, NULL},
+                                     {"id", FIELD_INTEGER, NULL},
+                                     {"count", FIELD_INTEGER, NULL},
+                                     {"extent", FIELD_INTEGER, NULL},
+                                     {"status", FIELD_INTEGER, NULL},
+                                     {"data", FIELD_PAYLOAD, NULL},
+                                     {0}};
 static const Field close_fields[] = {{0}};
 
 const Verb play_expect_verbs[] = {
@@ -485,6 +363,21 @@ const Verb play_expect_verbs[] = {
      .manual =
          "The simple reply to the request with this cookie, by default the latest one sent. `length` is "
          "that of its data. Replies to other requests are passed over."},
+    {.name = "chunk",
+     .actor = ACTOR_SERVER,
+     .positions = chunk_positions,
+     .fields = chunk_fields,
+     .play = play_expectation,
+     .match = match_chunk,
+     .requirement = REQ("transmission.reply.every-request"),
+     .usage = "S: chunk [[not] (TYPE… | error)] [field…]",
+     .manual =
+         "A chunk of the reply to the request with this cookie, by default the latest one sent. The chunks "
+         "of one reply come in any order: those that no line asks for are passed over, up to the one with "
+         "DONE. Fields: `flags`, `cookie`, `length` (of the payload); of content `offset`, `size`, `data`; "
+         "of errors `error`, `message`, and `offset` where one is told; of BLOCK_STATUS `id`, `count` of its "
+         "extents, and of the first `extent`, its length, and `status`. Where no line of the case is `open "
+         "structured`, it is played in runs with `--replies structured` only."},
     {.name = "ok",
      .actor = ACTOR_SERVER,
      .positions = none,

@@ -112,9 +112,8 @@ static Match match_answer(Player *player, Connection *connection, gpointer data,
     *index = 0;
     if (message == NULL || session_message_is_final(message))
         return MATCH_YES;
-    bool last = message->kind != WIRE_CHUNK || message->value[CHUNK_FLAGS] & NBD_REPLY_FLAG_DONE;
     bool ours = message->answers && message->request.cookie == connection->next_cookie;
-    return ours && last ? MATCH_YES : MATCH_PASS_OVER;
+    return ours && answer_is_whole(message) ? MATCH_YES : MATCH_PASS_OVER;
 }
 
 static void fence(Player *player, Connection *connection)

@@ -181,6 +181,13 @@ static char *need_maximum(const Question *question)
                            : NULL;
 }
 
+static char *need_structured(const Question *question)
+{
+    return !question->known || question->facts->structured
+               ? NULL
+               : g_strdup("structured replies were not negotiated");
+}
+
 static const NeedWord words[] = {
     {"writes", NULL, false, need_writes, "`--allow-writes`, and an export that is not read-only"},
     {"allow-writes", NULL, false, need_allowed, "`--allow-writes`, whatever the export"},
@@ -192,6 +199,8 @@ static const NeedWord words[] = {
     {"newstyle", NULL, false, need_newstyle, "a newstyle greeting, fixed or not"},
     {"unfixed", NULL, false, need_unfixed, "newstyle that is not fixed"},
     {"oldstyle", NULL, false, need_oldstyle, "an oldstyle greeting"},
+    {"structured", NULL, false, need_structured,
+     "structured replies: of the mode, or by `open structured`"},
     {"tcp", NULL, false, need_tcp, "a TCP connection"},
     {"sizes", NULL, false, need_sizes, "size constraints that the server advertises"},
     {"no-sizes", NULL, false, need_no_sizes, "no advertised size constraints"},
@@ -293,11 +302,19 @@ char *play_unfit(const PlayCase *play_case, const PlayMode *mode, const PlayTarg
     if (play_case->pins_replies && play_case->replies == REPLIES_SIMPLE &&
         mode->replies != REPLIES_SIMPLE)
         return g_strdup("is about simple replies");
+    if (play_case->pins_replies && play_case->replies == REPLIES_STRUCTURED &&
+        mode->replies == REPLIES_SIMPLE)
+        return g_strdup("is about structured replies");
     if (play_case->process && mode->server == NULL)
         return g_strdup("needs a server that is started by --spawn");
     if (play_case->writes && !mode->allow_writes)
         return g_strdup("needs --allow-writes");
-    char *unmet = play_needs(play_case, mode, target, &target->facts, target->entered);
+    if ((play_case->structured || play_case->pins_replies) && target->entered &&
+        play_case->replies == REPLIES_STRUCTURED && !target->structured.structured)
+        return g_strdup("the server has no structured replies");
+    bool apart = play_case->structured && target->structured.has_export;
+    char *unmet = play_needs(play_case, mode, target, apart ? &target->structured : &target->facts,
+                             target->entered);
     if (unmet != NULL)
         return unmet;
     if (play_case->connections > target->connections)

@@ -105,6 +105,7 @@ typedef struct {
     unsigned connections;   /* how many it serves at once, as far as tried; at least 1 */
     bool limited;           /* … and it did not serve all that were tried */
     bool concurrent_writes; /* writes on several connections are safe */
+    SessionFacts structured; /* of a session that asked for structured replies, as far as it came */
 } PlayTarget;
 
 /* ---- Cases ------------------------------------------------------------------------------------- */
@@ -121,6 +122,8 @@ typedef struct {
     uint64_t region;               /* bytes of the export that are its own; 0: none */
     bool alone;                    /* uses tail, whole-export or process */
     bool process;                  /* uses process: a server of its own, that it may signal */
+    bool chunks;                   /* is about single chunks, too */
+    bool structured;               /* asks for structured replies itself, whatever the mode */
     bool pins_enter, pins_replies; /* contradicts the modes other than these: */
     PlayEnter enter;
     PlayReplies replies;

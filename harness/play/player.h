@@ -105,6 +105,16 @@ Value *player_value(Player *player, const Expr *expr, const WireNames *names);
 bool player_number(Player *player, const Expr *expr, const WireNames *names, uint64_t *number);
 void player_bind(Player *player, const char *name, Value *value);
 
+/* field.c: is MESSAGE as the arguments of LINE want it? */
+bool line_holds(Player *player, const Statement *line, const SessionMessage *message);
+
+/* `size as $size`, once LINE has its MESSAGE. */
+void line_bind(Player *player, const Statement *line, const SessionMessage *message);
+
+/* Is this reply the one that LINE is about: by its cookie, else by that of our latest request? */
+bool line_is_about(Player *player, const Connection *connection, const Statement *line,
+                   const SessionMessage *message);
+
 /* ---- Connections ------------------------------------------------------------------------------ */
 
 /* The connection that LINE is about; NULL, and the case ends in error, if it was never made. */
@@ -186,6 +196,9 @@ void player_collect(Player *player);
 /* The way into transmission, as `open` goes it. False if the case is over. */
 bool player_negotiate(Player *player, Connection *connection);
 bool player_enter(Player *player, Connection *connection, GBytes *export_name);
+
+/* Asks for structured replies. False if the server refuses them, or the case is over. */
+bool player_structured(Player *player, Connection *connection);
 
 /* The name that LINE gives by `export`, else the run's. The caller owns it. */
 GBytes *player_export(Player *player, const Statement *line);

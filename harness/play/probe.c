@@ -51,9 +51,22 @@ static unsigned count_greeted(Player *player)
     }
 }
 
+/* With structured replies a server may offer more: the first of the others, of which nothing else is asked, asks
+ * for them. */
+static void learn_structured(Player *player, Connection *connection, PlayTarget *target)
+{
+    g_autoptr(GBytes) name =
+        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+
+    if (target->facts.structured)
+        target->structured = target->facts;
+    else if (player_structured(player, connection) && player_enter(player, connection, name))
+        target->structured = *session_facts(connection->session);
+}
+
 /* Leaves them one after another, each in the way that a client should: some servers take it ill if a
  * client drops in and is gone, and that is not for the probe to find. */
-static void leave_all(Player *player)
+static void leave_all(Player *player, PlayTarget *target)
 {
     play_connection_move(player->connections->pdata[0]);
     player_leave(player->connections->pdata[0]);
@@ -61,6 +74,8 @@ static void leave_all(Player *player)
     for (guint i = 1; i < player->connections->len; i++) {
         player->over = player->blocked = player->skipped = false;
         answers = answers && player_negotiate(player, player->connections->pdata[i]);
+        if (answers && i == 1 && target->entered)
+            learn_structured(player, player->connections->pdata[i], target);
         player_leave(player->connections->pdata[i]);
     }
 }
@@ -132,7 +147,7 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
     connect_others(player, wanted);
     target->connections = count_greeted(player);
     target->limited = target->connections < wanted;
-    leave_all(player);
+    leave_all(player, target);
     player->over = player->blocked = player->skipped = false;
     if (player->mode->enter == ENTER_EXPORT_NAME)
         learn_sizes(player, target);

@@ -10,11 +10,11 @@ static Match match_answer(Player *player, Connection *connection, gpointer data,
     (void)player;
     (void)connection;
     *index = 0;
-    if (message == NULL || message->kind != WIRE_SIMPLE_REPLY)
+    if (message == NULL || !answer_is_part(message))
         return MATCH_NO;
-    if (message->value[SIMPLE_REPLY_COOKIE] != *cookie)
+    if (answer_cookie(message) != *cookie || !answer_is_whole(message))
         return MATCH_PASS_OVER;
-    return message->value[SIMPLE_REPLY_ERROR] == NBD_SUCCESS ? MATCH_YES : MATCH_NO;
+    return answer_error(message) == NBD_SUCCESS ? MATCH_YES : MATCH_NO;
 }
 
 static uint64_t size_of(const Statement *line, const RequestSpec *spec)
@@ -68,7 +68,7 @@ static void play_transaction(Player *player, const Statement *line)
         if (reply == NULL || expect == NULL)
             return;
         g_autofree char *wrong =
-            player_differs(player, expect->value, reply->request.offset, reply->data);
+            player_differs(player, expect->value, reply->request.offset, answer_content(reply));
         if (wrong != NULL) {
             Event event = {.kind = EVENT_OTHER, .message = reply};
             player_unexpected(player, connection, line, &event);

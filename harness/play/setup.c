@@ -145,12 +145,35 @@ static bool refused(Player *player, const SessionMessage *reply)
     return false;
 }
 
+static bool structured(Player *player, Connection *connection)
+{
+    g_autoptr(GByteArray) nothing = g_byte_array_new();
+
+    if (session_facts(connection->session)->style != STYLE_FIXED_NEWSTYLE)
+        return false;
+    send_option(player, connection, NBD_OPT_STRUCTURED_REPLY, nothing);
+    g_autoptr(SessionMessage) reply = await_step(player, connection, WIRE_OPTION_REPLY);
+    return reply != NULL && reply->value[REPLY_TYPE] == NBD_REP_ACK;
+}
+
+bool player_structured(Player *player, Connection *connection)
+{
+    player->setup++;
+    bool done = structured(player, connection) && !player->over;
+    player->setup--;
+    return done;
+}
+
 static bool enter(Player *player, Connection *connection, GBytes *name)
 {
     const SessionFacts *facts = session_facts(connection->session);
 
     if (facts->style == STYLE_OLDSTYLE)
         return true;
+    /* A server that refuses them is served by simple ones. */
+    if (player->mode->replies != REPLIES_SIMPLE && !facts->structured &&
+        !player_structured(player, connection) && player->over)
+        return false;
     if (player->mode->enter == ENTER_EXPORT_NAME || facts->style != STYLE_FIXED_NEWSTYLE)
         return export_name(player, connection, name);
     player_ask(player, connection, NBD_OPT_GO, name);
@@ -209,12 +232,21 @@ static void play_negotiate(Player *player, const Statement *line)
         (void)player_negotiate(player, connection);
 }
 
+static bool wants_structured(const Statement *line)
+{
+    return line_position(line, 0) != NULL;
+}
+
 static void play_open(Player *player, const Statement *line)
 {
     Connection *connection = setup_connect(player, line_connection_name(line));
 
     if (connection == NULL || !player_negotiate(player, connection))
         return;
+    if (wants_structured(line) && !player_structured(player, connection)) {
+        player_skip(player, "the server has no structured replies");
+        return;
+    }
     g_autoptr(GBytes) name = player_export(player, line);
     if (!player_enter(player, connection, name))
         return;
@@ -276,7 +308,9 @@ static void play_served(Player *player, const Statement *line)
     }
 }
 
+static const char *const open_words[] = {"structured", NULL};
 static const Position none[] = {{0}};
+static const Position open_positions[] = {{.words = open_words, .optional = true}, {0}};
 static const Field no_fields[] = {{0}};
 static const Field open_fields[] = {{"export", FIELD_BYTES, NULL}, {0}};
 
@@ -303,15 +337,16 @@ const Verb play_setup_verbs[] = {
          "haggling begins."},
     {.name = "open",
      .actor = ACTOR_NONE,
-     .positions = none,
+     .positions = open_positions,
      .fields = open_fields,
      .connects = true,
      .play = play_open,
-     .usage = "open [as NAME] [export=S]",
+     .usage = "open [structured] [as NAME] [export=S]",
      .manual =
          "Connects and goes all the way into the transmission phase, in the run's mode. Sets $size, $flags, "
          "$minimum, $preferred, $maximum and $block; the case is skipped if its needs do not hold for "
-         "what this connection was told."},
+         "what this connection was told. `open structured` asks for structured replies in every mode; the "
+         "case is skipped if the server refuses them."},
     {.name = "served",
      .actor = ACTOR_NONE,
      .positions = none,

@@ -256,11 +256,11 @@ static char *data_difference(Player *player, const Statement *line, const Event 
 
     if (data == NULL)
         data = line->args == NULL ? NULL : line_arg(line, "expect");
-    if (data == NULL || event->message == NULL || event->message->kind != WIRE_SIMPLE_REPLY ||
-        event->message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS)
+    if (data == NULL || event->message == NULL || !answer_is_whole(event->message) ||
+        answer_error(event->message) != NBD_SUCCESS)
         return NULL;
     return player_differs(player, data->value, event->message->request.offset,
-                          event->message->data);
+                          answer_content(event->message));
 }
 
 /* What the server may do once its client has broken the rules, or once nobody can tell where a message
@@ -288,8 +288,8 @@ static bool excused(Player *player, const Connection *connection, const Requirem
 static bool answered_by_error(const Requirement *requirement, const Event *event)
 {
     return requirement != NULL && requirement->level == REQUIREMENT_ROBUST &&
-           event->kind == EVENT_OTHER && event->message->kind == WIRE_SIMPLE_REPLY &&
-           event->message->answers && event->message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS;
+           event->kind == EVENT_OTHER && answer_is_part(event->message) &&
+           event->message->answers && answer_error(event->message) != NBD_SUCCESS;
 }
 
 static void note_silence(Player *player, const Event *event)

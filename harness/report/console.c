@@ -66,6 +66,10 @@ static void begin(void *self, const RunOptions *options, const RunSummary *summa
     g_autofree char *target = report_clean(options->target_name);
 
     fprintf(console->paper.out, "%s against %s\n", cases, target);
+    if (options->mode.replies != REPLIES_SIMPLE && summary->target.entered &&
+        !summary->target.facts.structured)
+        fputs("The server refuses structured replies: the cases are played with simple ones.\n",
+              console->paper.out);
     draw_status(console, summary);
     fflush(console->paper.out);
 }

@@ -11,6 +11,8 @@ void session_message_free(SessionMessage *message)
     if (message == NULL)
         return;
     g_byte_array_unref(message->data);
+    if (message->content != NULL)
+        g_byte_array_unref(message->content);
     g_free(message);
 }
 

@@ -9,6 +9,7 @@
     SUITE(play_bounds)                                                                             \
     SUITE(play_compile)                                                                            \
     SUITE(play_fair)                                                                               \
+    SUITE(play_structured)                                                                         \
     SUITE(play_hostile)                                                                            \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
