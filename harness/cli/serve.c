@@ -21,7 +21,7 @@ typedef struct {
     char *socket, *bind, *size, *memory, *block_size, *default_export, *description, *replies;
     char **exports, **quirks, **leaks;
     int port, threads;
-    gboolean read_only, oldstyle, newstyle, always, list_quirks, list_leaks;
+    gboolean read_only, oldstyle, newstyle, always, extended, list_quirks, list_leaks;
 } Options;
 
 static bool fail(GError **error, const char *what, const char *text)
@@ -99,6 +99,8 @@ static bool apply_setting(RefExport *export, const char *setting, GError **error
             export->lenient = true;
         else if (g_str_equal(key, "require"))
             export->require = true;
+        else if (g_str_equal(key, "resize"))
+            export->resize = true;
         else
             return fail(error, "no such setting of an export", setting);
         return true;
@@ -195,6 +197,7 @@ static bool configure(const Options *options, GArray *exports, RefConfig *config
                                      : REF_FIXED_NEWSTYLE,
         .loops = options->threads > 0 ? (unsigned)options->threads : g_get_num_processors(),
         .structured_always = options->always,
+        .require_extended = options->extended,
         .grace = GRACE,
         .quirks = (const char *const *)options->quirks,
         .leaks = (const char *const *)options->leaks,
@@ -312,7 +315,7 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
          "The address to listen on, IPv4 or IPv6 (127.0.0.1)", "ADDRESS"},
         {"size", 's', 0, G_OPTION_ARG_STRING, &options->size, "Size of the exports (64M)", "SIZE"},
         {"export", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &options->exports,
-         "An export; settings: size=, ro, rw, block=MIN/PREF/MAX, lenient, require, description=, "
+         "An export; settings: size=, ro, rw, block=MIN/PREF/MAX, lenient, require, resize, description=, "
          "canonical=, without=FLAG+FLAG, df=LONGEST",
          "NAME[:SETTING,…]"},
         {"default-export", 0, 0, G_OPTION_ARG_FILENAME, &options->default_export,
@@ -330,6 +333,8 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
         {"replies", 0, 0, G_OPTION_ARG_STRING, &options->replies,
          "The replies that clients may ask for at the most: simple, structured or extended",
          "FORM"},
+        {"require-extended", 0, 0, G_OPTION_ARG_NONE, &options->extended,
+         "Serve none but clients with extended headers", NULL},
         {"structured-always", 0, 0, G_OPTION_ARG_NONE, &options->always,
          "No simple reply once structured replies were agreed", NULL},
         {"threads", 't', 0, G_OPTION_ARG_INT, &options->threads, "Threads (one a processor)", "N"},

@@ -14,6 +14,7 @@
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
     SUITE(reference_ending)                                                                        \
+    SUITE(reference_extended)                                                                      \
     SUITE(reference_leak)                                                                          \
     SUITE(reference_metadata)                                                                      \
     SUITE(reference_quirk)                                                                         \

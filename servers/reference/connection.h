@@ -95,6 +95,8 @@ struct Connection {
     OptionState option;
     Agreed agreed;
     ExportFacts facts; /* of the export chosen */
+    const Export *export;
+    uint64_t size_before; /* the export's, before it was resized here */
     Disk *disk;
     Request request;
 

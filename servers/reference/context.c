@@ -45,6 +45,11 @@ uint32_t context_id(unsigned context)
     return context + 1;
 }
 
+ContextSet context_of_id(uint32_t id)
+{
+    return id >= 1 && id <= CONTEXTS ? 1u << (id - 1) : 0;
+}
+
 uint64_t context_status(unsigned context, uint32_t state)
 {
     return contexts[context].status(state);

@@ -14,6 +14,7 @@ typedef uint32_t ContextSet;
 /* "base:allocation" */
 const char *context_name(unsigned context);
 uint32_t context_id(unsigned context);
+ContextSet context_of_id(uint32_t id);
 
 /* What it says of an extent that has STATE, as base:allocation would put it. */
 uint64_t context_status(unsigned context, uint32_t state);

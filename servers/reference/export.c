@@ -6,7 +6,8 @@
 
 #define MOST_FLAGS                                                                                 \
     (NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES |   \
-     NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_CACHE | NBD_FLAG_SEND_FAST_ZERO | NBD_FLAG_SEND_DF)
+     NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_CACHE | NBD_FLAG_SEND_FAST_ZERO | NBD_FLAG_SEND_DF |  \
+     NBD_FLAG_BLOCK_STATUS_PAYLOAD)
 
 static bool power_of_2(uint64_t number)
 {
@@ -51,6 +52,8 @@ static uint64_t transmission_flags(const RefExport *config)
         flags &= ~(uint64_t)NBD_FLAG_SEND_FAST_ZERO;
     if (config->read_only)
         flags |= NBD_FLAG_READ_ONLY;
+    if (config->resize)
+        flags |= NBD_FLAG_SEND_RESIZE;
     return flags | NBD_FLAG_HAS_FLAGS;
 }
 
@@ -82,6 +85,7 @@ static void export_free(gpointer data)
     g_free(export->description);
     g_free(export->canonical);
     disk_free(export->disk);
+    g_free(export->size);
     g_free(export);
 }
 
@@ -93,6 +97,8 @@ static Export *export_new(const RefExport *config, DiskBudget *budget)
     export->description = g_strdup(config->description);
     export->canonical = g_strdup(config->canonical != NULL ? config->canonical : export->name);
     export->facts = facts_of(config);
+    export->size = g_new(uint64_t, 1);
+    *export->size = config->size;
     export->disk = disk_memory_new(budget);
     return export;
 }

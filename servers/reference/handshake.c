@@ -26,8 +26,13 @@ const Export *handshake_find_export(Connection *c, const uint8_t *name, size_t l
     const Export *export = exports_find(&c->loop->server->exports, name, length);
 
     *facts = export != NULL ? export->facts : (ExportFacts){0};
+    if (export != NULL)
+        facts->size = __atomic_load_n(export->size, __ATOMIC_RELAXED);
     if (c->agreed.replies == SIMPLE_REPLIES)
         facts->flags &= ~(uint64_t)NBD_FLAG_SEND_DF;
+    if (c->agreed.replies != EXTENDED_HEADERS || c->agreed.contexts == 0 ||
+        c->agreed.contexts_of != export)
+        facts->flags &= ~(uint64_t)NBD_FLAG_BLOCK_STATUS_PAYLOAD;
     return message_see_export(c, export, length, facts);
 }
 
@@ -35,6 +40,8 @@ static void begin_transmission(Connection *c, const Export *export, const Export
 {
     c->facts = *facts;
     c->disk = message_see_disk(c, export->disk);
+    c->size_before = c->facts.size;
+    c->export = export;
     c->step = transmission_step;
     /* Contexts hold for the export that they were asked for. */
     if (c->agreed.contexts_of != export)
@@ -49,7 +56,8 @@ static void answer_export_name(Connection *c, const uint8_t *data, uint32_t leng
     ExportFacts facts;
     const Export *export = handshake_find_export(c, data, length, &facts);
 
-    if (export == NULL || facts.require) {
+    if (export == NULL || facts.require || c->agreed.replies == EXTENDED_HEADERS ||
+        c->loop->server->require_extended) {
         connection_doom(c, FATE_END);
         return;
     }
@@ -192,6 +200,10 @@ static void answer_info(Connection *c, const uint8_t *data, uint32_t length)
         return;
     }
     inform_all(c, export, &facts, wanted);
+    if (go && c->loop->server->require_extended && c->agreed.replies != EXTENDED_HEADERS) {
+        handshake_reply_error(c, NBD_REP_ERR_EXT_HEADER_REQD, "extended headers are required");
+        return;
+    }
     if (facts.require && !wanted.block_size) {
         handshake_reply_error(c, NBD_REP_ERR_BLOCK_SIZE_REQD, "the block size has to be asked for");
         return;
@@ -215,8 +227,23 @@ static void answer_structured_reply(Connection *c, const uint8_t *data, uint32_t
     } else if (length > 0) {
         handshake_reply_error(c, NBD_REP_ERR_INVALID,
                               "structured replies are asked for without data");
+    } else if (c->agreed.replies == EXTENDED_HEADERS) {
+        handshake_reply_error(c, NBD_REP_ERR_EXT_HEADER_REQD, "extended headers were agreed");
     } else {
         c->agreed.replies = STRUCTURED_REPLIES;
+        reply(c, NBD_REP_ACK);
+    }
+}
+
+static void answer_extended_headers(Connection *c, const uint8_t *data, uint32_t length)
+{
+    if (c->loop->server->most_replies != REF_EXTENDED) {
+        answer_unknown(c, data, length);
+    } else if (length > 0) {
+        handshake_reply_error(c, NBD_REP_ERR_INVALID,
+                              "extended headers are asked for without data");
+    } else {
+        c->agreed.replies = EXTENDED_HEADERS;
         reply(c, NBD_REP_ACK);
     }
 }
@@ -237,6 +264,8 @@ static Answer answer_to(uint32_t option)
         return answer_info;
     case NBD_OPT_STRUCTURED_REPLY:
         return answer_structured_reply;
+    case NBD_OPT_EXTENDED_HEADERS:
+        return answer_extended_headers;
     case NBD_OPT_LIST_META_CONTEXT:
         return answer_list_meta_context;
     case NBD_OPT_SET_META_CONTEXT:
@@ -301,7 +330,7 @@ static Step skip_data(Connection *c)
     if (refuse_to_end(c))
         return STEP_AGAIN;
     if (answer == answer_unknown || answer == answer_abort || answer == answer_list ||
-        answer == answer_structured_reply)
+        answer == answer_structured_reply || answer == answer_extended_headers)
         answer(c, NULL, c->option.length);
     else if (answer == answer_set_meta_context)
         answer(c, (const uint8_t *)"", 0);

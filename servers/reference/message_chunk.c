@@ -1,15 +1,24 @@
 /* Chunks of structured and extended replies, and where quirks reach into them. */
+#include <string.h>
+
 #include "reference/message_private.h"
 
 size_t message_chunk_header(const Connection *c)
 {
-    (void)c;
-    return wire_layout(WIRE_CHUNK)->size;
+    return wire_layout(c->agreed.replies == EXTENDED_HEADERS ? WIRE_EXTENDED_REPLY : WIRE_CHUNK)
+        ->size;
 }
 
-static void put_header(Connection *c, const uint64_t values[WIRE_MAX_FIELDS])
+/* VALUES are a chunk's; an extended header has OFFSET as well, which is the request's. */
+static void put_header(Connection *c, uint64_t values[WIRE_MAX_FIELDS], uint64_t offset)
 {
-    message_put(c, WIRE_CHUNK, values);
+    if (c->agreed.replies != EXTENDED_HEADERS) {
+        message_put(c, WIRE_CHUNK, values);
+        return;
+    }
+    values[EXTENDED_REPLY_LENGTH] = values[CHUNK_LENGTH];
+    values[EXTENDED_REPLY_OFFSET] = offset;
+    message_put(c, WIRE_EXTENDED_REPLY, values);
 }
 
 /* ---- Quirks ---------------------------------------------------------------------------------- */
@@ -92,7 +101,9 @@ static bool put_quirky(Connection *c, Request *request, const Chunk *chunk,
     values[CHUNK_COOKIE] = event.field[F_COOKIE];
     values[CHUNK_LENGTH] = event.field[F_PAYLOAD] + head->len - chunk->head_size;
     for (int times = event.twice && chunk->data == 0 ? 2 : 1; times > 0; times--) {
-        put_header(c, values);
+        uint64_t copy[WIRE_MAX_FIELDS];
+        memcpy(copy, values, sizeof copy);
+        put_header(c, copy, event.field[F_OFFSET]);
         if (head->len > 0)
             message_put_bytes(c, head->data, head->len);
     }
@@ -106,7 +117,8 @@ static bool put_quirky(Connection *c, Request *request, const Chunk *chunk,
 bool message_put_chunk(Connection *c, Request *request, const Chunk *chunk)
 {
     uint64_t values[WIRE_MAX_FIELDS] = {
-        [CHUNK_MAGIC] = NBD_STRUCTURED_REPLY_MAGIC,
+        [CHUNK_MAGIC] = c->agreed.replies == EXTENDED_HEADERS ? NBD_EXTENDED_REPLY_MAGIC
+                                                              : NBD_STRUCTURED_REPLY_MAGIC,
         [CHUNK_FLAGS] = chunk->done ? NBD_REPLY_FLAG_DONE : 0,
         [CHUNK_TYPE] = chunk->type,
         [CHUNK_COOKIE] = request->cookie,
@@ -115,7 +127,7 @@ bool message_put_chunk(Connection *c, Request *request, const Chunk *chunk)
 
     if (message_is_quirky(c))
         return put_quirky(c, request, chunk, values);
-    put_header(c, values);
+    put_header(c, values, request->offset);
     if (chunk->head_size > 0)
         message_put_bytes(c, chunk->head, chunk->head_size);
     return true;

@@ -31,15 +31,19 @@ static void alter_request(Connection *c, uint64_t values[WIRE_MAX_FIELDS], uint3
 
 bool message_get_request(Connection *c, Request *request, bool *right_magic)
 {
+    const bool extended = c->agreed.replies == EXTENDED_HEADERS;
     uint64_t values[WIRE_MAX_FIELDS];
     uint32_t error = NBD_SUCCESS;
 
-    if (!message_get(c, WIRE_REQUEST, values))
+    if (!message_get(c, extended ? WIRE_EXTENDED_REQUEST : WIRE_REQUEST, values))
         return false;
     leak_see_message(c, LEAK_SEES_REQUEST, values[REQUEST_TYPE]);
     if (message_is_quirky(c))
         alter_request(c, values, &error);
-    *right_magic = values[REQUEST_MAGIC] == NBD_REQUEST_MAGIC;
+    *right_magic =
+        values[REQUEST_MAGIC] == (extended ? NBD_EXTENDED_REQUEST_MAGIC : NBD_REQUEST_MAGIC);
+    bool has_payload = extended ? values[REQUEST_FLAGS] & NBD_CMD_FLAG_PAYLOAD_LEN
+                                : values[REQUEST_TYPE] == NBD_CMD_WRITE;
     *request = (Request){
         .active = true,
         .type = (uint16_t)values[REQUEST_TYPE],
@@ -49,7 +53,7 @@ bool message_get_request(Connection *c, Request *request, bool *right_magic)
         .offset = values[REQUEST_OFFSET],
         .length = values[REQUEST_LENGTH],
         .contexts = c->agreed.contexts,
-        .payload = values[REQUEST_TYPE] == NBD_CMD_WRITE ? values[REQUEST_LENGTH] : 0,
+        .payload = has_payload ? values[REQUEST_LENGTH] : 0,
     };
     return true;
 }

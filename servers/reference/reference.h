@@ -35,6 +35,7 @@ typedef struct {
                      or with NBD_OPT_EXPORT_NAME a hard disconnect */
     uint32_t unfragmented; /* reads with NBD_CMD_FLAG_DF that are longer get NBD_EOVERFLOW, 65536 at
                               the least; 0: none do */
+    bool resize;           /* NBD_CMD_RESIZE may change its size */
     uint16_t withhold;     /* transmission flags (SEND_TRIM, …) whose features it does not have */
 } RefExport;
 
@@ -51,10 +52,11 @@ typedef struct {
                                    or, where there is only one, that */
     RefStyle style;
     RefReplies most_replies;
-    bool structured_always;    /* after structured replies were agreed, no simple reply is sent */
-    unsigned loops;            /* threads; 0: one */
-    unsigned grace;            /* milliseconds for clients to leave when the server is to end */
-    uint64_t memory;           /* bytes that all disks together may fill; 0: half the machine's */
+    bool require_extended;  /* clients without extended headers get NBD_REP_ERR_EXT_HEADER_REQD */
+    bool structured_always; /* after structured replies were agreed, no simple reply is sent */
+    unsigned loops;         /* threads; 0: one */
+    unsigned grace;         /* milliseconds for clients to leave when the server is to end */
+    uint64_t memory;        /* bytes that all disks together may fill; 0: half the machine's */
     const char *const *quirks; /* names, ended by NULL; NULL: none */
     const char *const *leaks;  /* "fd,at=between-options,ending=eof,every=8": see below; likewise */
 } RefConfig;

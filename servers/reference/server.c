@@ -26,6 +26,7 @@ RefServer *ref_server_new(const RefConfig *config, GError **error)
     server->style = config->style;
     server->most_replies = config->most_replies;
     server->structured_always = config->structured_always;
+    server->require_extended = config->require_extended;
     server->grace = (gint64)config->grace * 1000;
     server->budget.limit = config->memory > 0 ? config->memory : half_of_memory();
     server->loop_count = CLAMP(config->loops, 1, MOST_LOOPS);

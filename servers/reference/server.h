@@ -53,6 +53,7 @@ struct RefServer {
     RefStyle style;
     RefReplies most_replies;
     bool structured_always;
+    bool require_extended;
     DiskBudget budget;
     Exports exports;
     QuirkSet quirks;

@@ -46,6 +46,8 @@ static bool knows_command(const Connection *c, uint16_t type)
         return offers(c, NBD_FLAG_SEND_WRITE_ZEROES);
     case NBD_CMD_BLOCK_STATUS:
         return c->agreed.contexts != 0;
+    case NBD_CMD_RESIZE:
+        return offers(c, NBD_FLAG_SEND_RESIZE);
     default:
         return false;
     }
@@ -60,6 +62,10 @@ static uint16_t known_flags(const Connection *c, uint16_t type)
         flags |= NBD_CMD_FLAG_DF;
     if (type == NBD_CMD_BLOCK_STATUS)
         flags |= NBD_CMD_FLAG_REQ_ONE;
+    if (type == NBD_CMD_BLOCK_STATUS && offers(c, NBD_FLAG_BLOCK_STATUS_PAYLOAD))
+        flags |= NBD_CMD_FLAG_PAYLOAD_LEN;
+    if (type == NBD_CMD_WRITE && c->agreed.replies == EXTENDED_HEADERS)
+        flags |= NBD_CMD_FLAG_PAYLOAD_LEN;
     if (type == NBD_CMD_WRITE_ZEROES)
         flags |= NBD_CMD_FLAG_NO_HOLE;
     if (type == NBD_CMD_WRITE_ZEROES && offers(c, NBD_FLAG_SEND_FAST_ZERO))
@@ -67,9 +73,14 @@ static uint16_t known_flags(const Connection *c, uint16_t type)
     return flags;
 }
 
+static bool beyond(const Request *request, uint64_t size)
+{
+    return request->offset > size || request->length > size - request->offset;
+}
+
 static bool beyond_end(const Connection *c, const Request *request)
 {
-    return request->offset > c->facts.size || request->length > c->facts.size - request->offset;
+    return beyond(request, c->facts.size);
 }
 
 /* The longest payload that we take or give. */
@@ -97,19 +108,52 @@ static bool too_long_for_one(const Connection *c, const Request *request)
            request->length > most;
 }
 
+/* The payload of NBD_CMD_BLOCK_STATUS: an effect length, and ids of contexts. */
+#define STATUS_PAYLOAD(count) (8 + 4 * (uint64_t)(count))
+
+/* With extended headers, a flag tells whether there is a payload: a write must have one, and so may
+ * NBD_CMD_BLOCK_STATUS, of which nothing is known beyond our contexts. */
+static bool fine_payload(const Connection *c, const Request *request)
+{
+    if (c->agreed.replies != EXTENDED_HEADERS)
+        return true;
+    if (!(request->flags & NBD_CMD_FLAG_PAYLOAD_LEN))
+        return request->type != NBD_CMD_WRITE;
+    if (request->type == NBD_CMD_BLOCK_STATUS)
+        return request->payload >= STATUS_PAYLOAD(1) &&
+               request->payload <= STATUS_PAYLOAD(CONTEXTS) && request->payload % 4 == 0;
+    return request->payload > 0;
+}
+
+static uint32_t judge_resize(const Connection *c, const Request *request)
+{
+    if (offers(c, NBD_FLAG_READ_ONLY))
+        return NBD_EPERM;
+    if (request->offset > INT64_MAX)
+        return NBD_ENOSPC;
+    return request->offset % c->facts.minimum == 0 ? NBD_SUCCESS : NBD_EINVAL;
+}
+
 /* The error that the chapter "Error values" names; NBD_SUCCESS if the request is fine. */
 static uint32_t judge(const Connection *c, const Request *request)
 {
     if (server_is_ending(c->loop->server))
         return NBD_ESHUTDOWN;
-    if (!knows_command(c, request->type) || request->flags & ~known_flags(c, request->type))
+    if (!knows_command(c, request->type) || request->flags & ~known_flags(c, request->type) ||
+        !fine_payload(c, request))
         return NBD_EINVAL;
+    if (request->type == NBD_CMD_BLOCK_STATUS && request->payload > 0)
+        return NBD_SUCCESS; /* which says what is asked for */
+    if (request->type == NBD_CMD_RESIZE)
+        return judge_resize(c, request);
     if (request->type == NBD_CMD_FLUSH)
         return request->offset != 0 || request->length != 0 ? NBD_EINVAL : NBD_SUCCESS;
     if (writes(request->type) && offers(c, NBD_FLAG_READ_ONLY))
         return NBD_EPERM;
     if (request->type == NBD_CMD_BLOCK_STATUS && request->length == 0)
         return NBD_EINVAL; /* of nothing, there is no extent to be told */
+    if (beyond_end(c, request) && !beyond(request, c->size_before))
+        return NBD_ENOSPC; /* what resizing has taken away ("NBD_CMD_RESIZE") */
     if (beyond_end(c, request))
         return request->type == NBD_CMD_WRITE || request->type == NBD_CMD_WRITE_ZEROES ? NBD_ENOSPC
                                                                                        : NBD_EINVAL;
@@ -176,11 +220,57 @@ static Step do_without_payload(Connection *c, Request *request, DiskOp op)
     return STEP_AGAIN;
 }
 
+/* Ids of contexts, to be told alone. False if one is unknown, not selected, or there twice. */
+static bool choose_contexts(const Connection *c, Request *request, const uint8_t *ids)
+{
+    uint64_t count = (request->payload - STATUS_PAYLOAD(0)) / 4;
+
+    request->contexts = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        ContextSet one = context_of_id((uint32_t)wire_get(ids + 4 * i, 4));
+        if (!(one & c->agreed.contexts) || (one & request->contexts))
+            return false;
+        request->contexts |= one;
+    }
+    return true;
+}
+
+static Step take_status_payload(Connection *c, Request *request)
+{
+    const uint8_t *payload = connection_peek(c, request->payload);
+
+    if (payload == NULL)
+        return STEP_INPUT;
+    bool known = choose_contexts(c, request, payload + 8);
+    request->length = wire_get(payload, 8);
+    connection_take(c, request->payload);
+    request->payload = 0;
+    request->flags &= (uint16_t)~NBD_CMD_FLAG_PAYLOAD_LEN;
+    request->error = known ? judge(c, request) : NBD_EINVAL;
+    return STEP_AGAIN;
+}
+
+/* The new size holds here at once, and for whoever negotiates from now on. What is cut off is gone. */
+static Step resize(Connection *c, Request *request)
+{
+    DiskRequest rest = {.op = DISK_TRIM, .offset = request->offset};
+
+    c->size_before = c->facts.size;
+    if (request->offset < c->facts.size) {
+        rest.length = c->facts.size - request->offset;
+        disk_submit(c->disk, &rest);
+    }
+    c->facts.size = request->offset;
+    __atomic_store_n(c->export->size, c->facts.size, __ATOMIC_RELAXED);
+    reply_finish(c, request);
+    return STEP_AGAIN;
+}
+
 static Step go_on(Connection *c, Request *request)
 {
     if (request->replied)
         return reply_go_on_reading(c, request);
-    if (request->payload > 0 && (request->error != NBD_SUCCESS || request->type != NBD_CMD_WRITE))
+    if (request->payload > 0 && request->error != NBD_SUCCESS)
         return skip_payload(c, request);
     if (request->error != NBD_SUCCESS) {
         reply_finish(c, request);
@@ -190,7 +280,9 @@ static Step go_on(Connection *c, Request *request)
     case NBD_CMD_READ:
         return reply_read(c, request);
     case NBD_CMD_BLOCK_STATUS:
-        return reply_status(c, request);
+        return request->payload > 0 ? take_status_payload(c, request) : reply_status(c, request);
+    case NBD_CMD_RESIZE:
+        return resize(c, request);
     case NBD_CMD_WRITE:
         return do_write(c, request);
     case NBD_CMD_WRITE_ZEROES:
@@ -206,6 +298,13 @@ static Step go_on(Connection *c, Request *request)
 
 /* ---- Receiving them -------------------------------------------------------------------------- */
 
+/* Longer payloads are an attack. With extended headers, clients know that from us or by default. */
+static uint64_t longest_payload(const Connection *c)
+{
+    return c->agreed.replies == EXTENDED_HEADERS ? c->facts.maximum
+                                                 : MAX(LONGEST_PAYLOAD, c->facts.maximum);
+}
+
 static Step take_request(Connection *c, Request *request)
 {
     bool right_magic;
@@ -213,8 +312,7 @@ static Step take_request(Connection *c, Request *request)
     if (!message_get_request(c, request, &right_magic))
         return STEP_INPUT;
     c->loop->requests++;
-    if (!right_magic || (request->type == NBD_CMD_WRITE &&
-                         request->length > MAX(LONGEST_PAYLOAD, c->facts.maximum)))
+    if (!right_magic || request->payload > longest_payload(c))
         connection_doom(c, FATE_END);
     else if (request->type == NBD_CMD_DISC && request->error == NBD_SUCCESS)
         connection_doom(c, FATE_DONE); /* all that was asked before has been answered */
