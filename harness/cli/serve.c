@@ -12,16 +12,20 @@
 
 #include "cli/serve.h"
 #include "reference/reference.h"
+#include "transport/tls.h"
 #include "wire/wire.h"
 
 #define DEFAULT_SIZE (UINT64_C(64) << 20)
+/* What every implementation must and should have, and nothing older ("TLS versions"). */
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define GRACE 2000 /* milliseconds: for clients to leave when the server is to end */
 
 typedef struct {
     char *socket, *bind, *size, *memory, *block_size, *default_export, *description, *replies;
+    char *tls, *certificates, *psk, *priority;
     char **exports, **quirks, **leaks;
     int port, threads;
-    gboolean read_only, oldstyle, newstyle, always, extended, list_quirks, list_leaks;
+    gboolean read_only, oldstyle, newstyle, always, extended, verify_peer, list_quirks, list_leaks;
 } Options;
 
 static bool fail(GError **error, const char *what, const char *text)
@@ -99,6 +103,8 @@ static bool apply_setting(RefExport *export, const char *setting, GError **error
             export->lenient = true;
         else if (g_str_equal(key, "require"))
             export->require = true;
+        else if (g_str_equal(key, "tls"))
+            export->tls_only = true;
         else if (g_str_equal(key, "resize"))
             export->resize = true;
         else
@@ -175,6 +181,32 @@ static bool parse_replies(const char *text, RefReplies *replies, GError **error)
         }
     }
     return text == NULL || fail(error, "replies are simple, structured or extended", text);
+}
+
+/* Whether and how there is TLS; CONFIG borrows what is made. */
+static bool configure_tls(const Options *options, TransportTls **tls, RefConfig *config,
+                          GError **error)
+{
+    const char *mode = options->tls;
+    const TransportTlsOptions settings = {
+        .certificates = options->certificates,
+        .psk_file = options->psk,
+        .verify_peer = options->verify_peer,
+        .priorities = options->priority != NULL ? options->priority : PRIORITIES,
+    };
+
+    if (mode == NULL)
+        mode = options->certificates != NULL || options->psk != NULL ? "allow" : "off";
+    if (g_str_equal(mode, "off"))
+        return true;
+    if (!g_str_equal(mode, "allow") && !g_str_equal(mode, "require"))
+        return fail(error, "TLS is off, allow or require", mode);
+    if (options->certificates == NULL && options->psk == NULL)
+        return fail(error, "TLS needs --tls-certificates or --tls-psk-file", mode);
+    *tls = transport_tls_new(TRANSPORT_TLS_SERVER, &settings, error);
+    config->tls = *tls;
+    config->tls_required = g_str_equal(mode, "require");
+    return *tls != NULL;
 }
 
 static bool configure(const Options *options, GArray *exports, RefConfig *config, GError **error)
@@ -291,10 +323,12 @@ static int configure_and_serve(const Options *options)
 {
     g_autoptr(GArray) exports = g_array_new(FALSE, TRUE, sizeof(RefExport));
     g_autoptr(GError) error = NULL;
+    g_autoptr(TransportTls) tls = NULL;
     g_autoptr(RefServer) server = NULL;
     RefConfig config;
 
-    if (configure(options, exports, &config, &error))
+    if (configure(options, exports, &config, &error) &&
+        configure_tls(options, &tls, &config, &error))
         server = ref_server_new(&config, &error);
     if (server == NULL) {
         fprintf(stderr, "nbdconform: %s\n", error->message);
@@ -315,7 +349,7 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
          "The address to listen on, IPv4 or IPv6 (127.0.0.1)", "ADDRESS"},
         {"size", 's', 0, G_OPTION_ARG_STRING, &options->size, "Size of the exports (64M)", "SIZE"},
         {"export", 'e', 0, G_OPTION_ARG_FILENAME_ARRAY, &options->exports,
-         "An export; settings: size=, ro, rw, block=MIN/PREF/MAX, lenient, require, resize, description=, "
+         "An export; settings: size=, ro, rw, block=MIN/PREF/MAX, lenient, require, resize, tls, description=, "
          "canonical=, without=FLAG+FLAG, df=LONGEST",
          "NAME[:SETTING,…]"},
         {"default-export", 0, 0, G_OPTION_ARG_FILENAME, &options->default_export,
@@ -337,6 +371,16 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
          "Serve none but clients with extended headers", NULL},
         {"structured-always", 0, 0, G_OPTION_ARG_NONE, &options->always,
          "No simple reply once structured replies were agreed", NULL},
+        {"tls", 0, 0, G_OPTION_ARG_STRING, &options->tls,
+         "Whether clients may or must begin TLS: off, allow, require", "MODE"},
+        {"tls-certificates", 0, 0, G_OPTION_ARG_FILENAME, &options->certificates,
+         "ca-cert.pem, server-cert.pem and server-key.pem", "FOLDER"},
+        {"tls-psk-file", 0, 0, G_OPTION_ARG_FILENAME, &options->psk,
+         "Pre-shared keys: user:key, one a line", "FILE"},
+        {"tls-verify-peer", 0, 0, G_OPTION_ARG_NONE, &options->verify_peer,
+         "Clients must have a certificate of the same authority", NULL},
+        {"tls-priority", 0, 0, G_OPTION_ARG_STRING, &options->priority,
+         "GnuTLS's priorities (TLS 1.2 and 1.3)", "PRIORITY"},
         {"threads", 't', 0, G_OPTION_ARG_INT, &options->threads, "Threads (one a processor)", "N"},
         {"quirk", 'q', 0, G_OPTION_ARG_STRING_ARRAY, &options->quirks, "Deviate from the protocol",
          "NAME"},
@@ -366,6 +410,10 @@ static void clear_options(Options *options)
     g_free(options->default_export);
     g_free(options->description);
     g_free(options->replies);
+    g_free(options->tls);
+    g_free(options->certificates);
+    g_free(options->psk);
+    g_free(options->priority);
     g_strfreev(options->exports);
     g_strfreev(options->quirks);
     g_strfreev(options->leaks);

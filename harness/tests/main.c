@@ -20,6 +20,7 @@
     SUITE(reference_quirk)                                                                         \
     SUITE(reference_structured)                                                                    \
     SUITE(reference_server)                                                                        \
+    SUITE(reference_tls)                                                                           \
     SUITE(report)                                                                                  \
     SUITE(report_files)                                                                            \
     SUITE(requirement)                                                                             \

@@ -10,6 +10,7 @@
 
 #include "reference/connection.h"
 #include "reference/message.h"
+#include "reference/channel.h"
 
 #define OUTPUT_LIMIT ((size_t)128 * 1024) /* sent when that much has gathered */
 #define TURNS 16                          /* batches before other connections get their turn */
@@ -110,8 +111,7 @@ static void set_blocked(Connection *c, bool blocked)
 void connection_push(Connection *c)
 {
     while (c->fate != FATE_LOSE && pending(&c->out) > 0) {
-        ssize_t n =
-            send(c->fd, c->out.data + c->out.start, pending(&c->out), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = channel_send(c, c->out.data + c->out.start, pending(&c->out));
         if (n >= 0) {
             c->out.start += (size_t)n;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -125,7 +125,7 @@ void connection_push(Connection *c)
     c->out.start = c->out.end = 0;
     if (c->out.capacity < BUFFER_SIZE)
         discard_buffer(c->loop, &c->out);
-    set_blocked(c, false);
+    set_blocked(c, c->fate != FATE_LOSE && channel_waits_for_room(c));
 }
 
 /* Reads what there is room for. False: there is nothing now. */
@@ -133,7 +133,7 @@ static bool pull(Connection *c)
 {
     Buffer *in = &c->in;
 
-    if (!c->readable || c->at_end)
+    if (!(c->readable || channel_pending(c)) || c->at_end)
         return false;
     unpark(c->loop, in);
     if (in->start > 0 && in->capacity - in->end < BUFFER_SIZE / 4) {
@@ -142,7 +142,7 @@ static bool pull(Connection *c)
         in->start = 0;
     }
     size_t room = in->capacity - in->end;
-    ssize_t n = recv(c->fd, in->data + in->end, room, MSG_DONTWAIT);
+    ssize_t n = channel_receive(c, in->data + in->end, room);
     if (n < 0) {
         if (errno == EINTR)
             return true;
@@ -157,7 +157,7 @@ static bool pull(Connection *c)
     c->at_end = n == 0;
     /* A short read has emptied the socket (epoll(7)), so the next one may wait for an event; not
      * where the end is known to follow. */
-    if ((size_t)n < room && !c->hung_up)
+    if ((size_t)n < room && !c->hung_up && c->tls == NULL)
         c->readable = false;
     return n > 0;
 }
@@ -185,7 +185,7 @@ static bool drain(Connection *c)
 static bool lingers(Connection *c)
 {
     if (!c->shut) {
-        shutdown(c->fd, SHUT_WR);
+        channel_shutdown(c);
         c->shut = true;
         c->deadline = g_get_monotonic_time() + DRAIN_SECONDS * G_USEC_PER_SEC;
         c->in_closing.data = c;
@@ -296,7 +296,7 @@ void connection_free(Connection *c)
     discard_buffer(loop, &c->in);
     discard_buffer(loop, &c->out);
     disk_free(c->own_disk);
-    close(c->fd);
+    channel_close(c);
     g_free(c->quirks);
     g_free(c->leaks);
     g_free(c);

@@ -9,6 +9,7 @@
 #include "reference/context.h"
 #include "reference/export.h"
 #include "reference/server.h"
+#include "transport/transport.h"
 
 typedef struct Connection Connection;
 
@@ -79,6 +80,7 @@ typedef struct {
 struct Connection {
     Loop *loop;
     int fd;
+    Transport *tls; /* NULL: in the clear; else it owns FD */
     Step (*step)(Connection *c);
     Fate fate;
 
@@ -133,6 +135,7 @@ void connection_doom(Connection *c, Fate fate);
 
 /* The protocol's entries. */
 Step handshake_start(Connection *c);
+Step handshake_go_on(Connection *c);
 Step transmission_step(Connection *c);
 
 #endif

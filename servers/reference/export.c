@@ -97,6 +97,7 @@ static Export *export_new(const RefExport *config, DiskBudget *budget)
     export->description = g_strdup(config->description);
     export->canonical = g_strdup(config->canonical != NULL ? config->canonical : export->name);
     export->facts = facts_of(config);
+    export->tls_only = config->tls_only;
     export->size = g_new(uint64_t, 1);
     *export->size = config->size;
     export->disk = disk_memory_new(budget);

@@ -22,6 +22,7 @@ typedef struct {
     char *description; /* or NULL */
     char *canonical;
     ExportFacts facts;
+    bool tls_only;
     uint64_t *size; /* atomic: resizing changes it for those who come */
     Disk *disk;
 } Export;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "reference/handshake.h"
+#include "reference/channel.h"
 
 /* Beyond this, nothing that we know has so much to say: a name, and every information request that
  * there could be. Longer data are skipped, as long as their length is no attack. */
@@ -36,6 +37,12 @@ const Export *handshake_find_export(Connection *c, const uint8_t *name, size_t l
     return message_see_export(c, export, length, facts);
 }
 
+/* True if the export, or the server as a whole, is not for clients in the clear. */
+static bool needs_tls(const Connection *c, const Export *export)
+{
+    return c->tls == NULL && (export->tls_only || c->loop->server->tls_required);
+}
+
 static void begin_transmission(Connection *c, const Export *export, const ExportFacts *facts)
 {
     c->facts = *facts;
@@ -56,8 +63,8 @@ static void answer_export_name(Connection *c, const uint8_t *data, uint32_t leng
     ExportFacts facts;
     const Export *export = handshake_find_export(c, data, length, &facts);
 
-    if (export == NULL || facts.require || c->agreed.replies == EXTENDED_HEADERS ||
-        c->loop->server->require_extended) {
+    if (export == NULL || needs_tls(c, export) || facts.require ||
+        c->agreed.replies == EXTENDED_HEADERS || c->loop->server->require_extended) {
         connection_doom(c, FATE_END);
         return;
     }
@@ -108,6 +115,23 @@ static void answer_list(Connection *c, const uint8_t *data, uint32_t length)
     }
     c->option.listing = true;
     c->option.next_to_list = 0;
+}
+
+/* TLS begins behind the reply, and nothing that was agreed in the clear holds inside it. */
+static void answer_starttls(Connection *c, const uint8_t *data, uint32_t length)
+{
+    (void)data;
+    if (c->loop->server->tls == NULL) {
+        handshake_reply_error(c, NBD_REP_ERR_UNSUP, "not known here");
+    } else if (c->tls != NULL) {
+        handshake_reply_error(c, NBD_REP_ERR_INVALID, "TLS is there already");
+    } else if (length > 0) {
+        handshake_reply_error(c, NBD_REP_ERR_INVALID, "TLS is asked for without data");
+    } else {
+        reply(c, NBD_REP_ACK);
+        c->agreed = (Agreed){0};
+        c->step = channel_begin_tls;
+    }
 }
 
 /* What NBD_OPT_INFO and NBD_OPT_GO ask for. */
@@ -199,6 +223,10 @@ static void answer_info(Connection *c, const uint8_t *data, uint32_t length)
         handshake_reply_error(c, NBD_REP_ERR_UNKNOWN, "there is no such export");
         return;
     }
+    if (needs_tls(c, export)) {
+        handshake_reply_error(c, NBD_REP_ERR_TLS_REQD, "the export is to be had inside TLS only");
+        return;
+    }
     inform_all(c, export, &facts, wanted);
     if (go && c->loop->server->require_extended && c->agreed.replies != EXTENDED_HEADERS) {
         handshake_reply_error(c, NBD_REP_ERR_EXT_HEADER_REQD, "extended headers are required");
@@ -262,6 +290,8 @@ static Answer answer_to(uint32_t option)
     case NBD_OPT_INFO:
     case NBD_OPT_GO:
         return answer_info;
+    case NBD_OPT_STARTTLS:
+        return answer_starttls;
     case NBD_OPT_STRUCTURED_REPLY:
         return answer_structured_reply;
     case NBD_OPT_EXTENDED_HEADERS:
@@ -304,6 +334,20 @@ static Step take_header(Connection *c)
     return STEP_AGAIN;
 }
 
+/* A server that insists on TLS hears of nothing else before; there is no word of that for
+ * NBD_OPT_EXPORT_NAME. */
+static bool refuse_to_bare(Connection *c)
+{
+    if (!c->loop->server->tls_required || c->tls != NULL || c->option.option == NBD_OPT_ABORT ||
+        c->option.option == NBD_OPT_STARTTLS)
+        return false;
+    if (c->option.option == NBD_OPT_EXPORT_NAME)
+        connection_doom(c, FATE_END);
+    else
+        handshake_reply_error(c, NBD_REP_ERR_TLS_REQD, "begin TLS first");
+    return true;
+}
+
 /* A server that is being shut down refuses further options, NBD_OPT_ABORT aside; there is no word of
  * that for NBD_OPT_EXPORT_NAME. */
 static bool refuse_to_end(Connection *c)
@@ -327,10 +371,11 @@ static Step skip_data(Connection *c)
     if (c->option.skip > 0)
         return STEP_INPUT;
     c->option.pending = false;
-    if (refuse_to_end(c))
+    if (refuse_to_bare(c) || refuse_to_end(c))
         return STEP_AGAIN;
     if (answer == answer_unknown || answer == answer_abort || answer == answer_list ||
-        answer == answer_structured_reply || answer == answer_extended_headers)
+        answer == answer_starttls || answer == answer_structured_reply ||
+        answer == answer_extended_headers)
         answer(c, NULL, c->option.length);
     else if (answer == answer_set_meta_context)
         answer(c, (const uint8_t *)"", 0);
@@ -348,13 +393,13 @@ static Step take_data(Connection *c)
     if (data == NULL)
         return STEP_INPUT;
     c->option.pending = false;
-    if (message_see_option(c, data, &length) && !refuse_to_end(c))
+    if (message_see_option(c, data, &length) && !refuse_to_bare(c) && !refuse_to_end(c))
         answer_to(c->option.option)(c, data, length);
     connection_take(c, taken);
     return STEP_AGAIN;
 }
 
-static Step haggle(Connection *c)
+Step handshake_go_on(Connection *c)
 {
     size_t room;
 
@@ -385,7 +430,7 @@ static Step take_client_flags(Connection *c)
     /* The two kinds of flags have the same bits: what we did not offer, nobody may answer. */
     if (c->client_flags & ~handshake_flags(c))
         connection_doom(c, FATE_END);
-    c->step = haggle;
+    c->step = handshake_go_on;
     return STEP_AGAIN;
 }
 

@@ -35,6 +35,7 @@ typedef struct {
                      or with NBD_OPT_EXPORT_NAME a hard disconnect */
     uint32_t unfragmented; /* reads with NBD_CMD_FLAG_DF that are longer get NBD_EOVERFLOW, 65536 at
                               the least; 0: none do */
+    bool tls_only;         /* not to be had in the clear */
     bool resize;           /* NBD_CMD_RESIZE may change its size */
     uint16_t withhold;     /* transmission flags (SEND_TRIM, …) whose features it does not have */
 } RefExport;
@@ -52,6 +53,9 @@ typedef struct {
                                    or, where there is only one, that */
     RefStyle style;
     RefReplies most_replies;
+    /* Lets clients begin TLS; owned by the caller, and outlives the server. NULL: there is none. */
+    const struct TransportTls *tls;
+    bool tls_required;      /* nothing is to be had in the clear */
     bool require_extended;  /* clients without extended headers get NBD_REP_ERR_EXT_HEADER_REQD */
     bool structured_always; /* after structured replies were agreed, no simple reply is sent */
     unsigned loops;         /* threads; 0: one */

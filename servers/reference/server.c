@@ -18,6 +18,22 @@ static uint64_t half_of_memory(void)
     return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : UINT64_C(1) << 30;
 }
 
+static bool check_tls(const RefConfig *config, GError **error)
+{
+    const char *bad = NULL;
+
+    for (size_t i = 0; i < config->export_count; i++)
+        if (config->exports[i].tls_only && config->tls == NULL)
+            bad = "there is an export for TLS only, and no TLS";
+    if (config->tls_required && config->tls == NULL)
+        bad = "TLS is required, and there is none";
+    if (config->tls != NULL && config->style != REF_FIXED_NEWSTYLE)
+        bad = "only a fixed newstyle handshake has TLS";
+    if (bad != NULL)
+        g_set_error_literal(error, REF_ERROR, REF_ERROR_CONFIG, bad);
+    return bad == NULL;
+}
+
 RefServer *ref_server_new(const RefConfig *config, GError **error)
 {
     g_autoptr(RefServer) server = g_new0(RefServer, 1);
@@ -26,12 +42,14 @@ RefServer *ref_server_new(const RefConfig *config, GError **error)
     server->style = config->style;
     server->most_replies = config->most_replies;
     server->structured_always = config->structured_always;
+    server->tls = config->tls;
+    server->tls_required = config->tls_required;
     server->require_extended = config->require_extended;
     server->grace = (gint64)config->grace * 1000;
     server->budget.limit = config->memory > 0 ? config->memory : half_of_memory();
     server->loop_count = CLAMP(config->loops, 1, MOST_LOOPS);
     server->loops = g_new0(Loop, server->loop_count);
-    if (!quirk_set_init(&server->quirks, config->quirks, error) ||
+    if (!check_tls(config, error) || !quirk_set_init(&server->quirks, config->quirks, error) ||
         !leak_set_init(&server->leaks, config->leaks, error) ||
         !exports_init(&server->exports, config, &server->budget, error))
         return NULL;
@@ -138,12 +156,14 @@ char *ref_server_uri(const RefServer *server, const char *name)
 {
     g_autofree char *export = g_uri_escape_string(name != NULL ? name : "", NULL, FALSE);
 
+    const char *scheme = server->tls_required ? "nbds" : "nbd";
+
     if (server->socket != NULL) {
         g_autofree char *path = g_uri_escape_string(server->socket, "/", FALSE);
-        return g_strdup_printf("nbd+unix:///%s?socket=%s", export, path);
+        return g_strdup_printf("%s+unix:///%s?socket=%s", scheme, export, path);
     }
     bool brackets = strchr(server->host, ':') != NULL;
-    return g_strdup_printf("nbd://%s%s%s:%u%s%s", brackets ? "[" : "", server->host,
+    return g_strdup_printf("%s://%s%s%s:%u%s%s", scheme, brackets ? "[" : "", server->host,
                            brackets ? "]" : "", server->port, *export != '\0' ? "/" : "", export);
 }
 

@@ -53,6 +53,8 @@ struct RefServer {
     RefStyle style;
     RefReplies most_replies;
     bool structured_always;
+    const struct TransportTls *tls; /* NULL: none */
+    bool tls_required;
     bool require_extended;
     DiskBudget budget;
     Exports exports;

@@ -1,0 +1,104 @@
+/* The bytes of a connection: in the clear, or inside TLS.
+ *
+ * The client's bytes that were read together with NBD_OPT_STARTTLS are TLS's to make sense of, and not
+ * options: whoever sends such in the clear breaks the handshake. */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "reference/channel.h"
+#include "transport/tls.h"
+
+#define LEFTOVERS 65536u
+
+ssize_t channel_send(const Connection *c, const void *bytes, size_t size)
+{
+    size_t done;
+
+    if (c->tls == NULL)
+        return send(c->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    switch (transport_write(c->tls, bytes, size, &done)) {
+    case TRANSPORT_DONE:
+        return (ssize_t)done;
+    case TRANSPORT_AGAIN:
+        errno = EAGAIN;
+        return -1;
+    default:
+        errno = EPIPE;
+        return -1;
+    }
+}
+
+/* Closing a socket with input left unread resets it, which could take our alert away from the client. */
+static void clear_input(int fd)
+{
+    uint8_t bytes[4096];
+
+    for (size_t read = 0; read < LEFTOVERS; read += sizeof bytes)
+        if (recv(fd, bytes, sizeof bytes, MSG_DONTWAIT) <= 0)
+            return;
+}
+
+ssize_t channel_receive(const Connection *c, void *buffer, size_t size)
+{
+    size_t done;
+
+    if (c->tls == NULL)
+        return recv(c->fd, buffer, size, MSG_DONTWAIT);
+    switch (transport_read(c->tls, buffer, size, &done)) {
+    case TRANSPORT_DONE:
+        return (ssize_t)done;
+    case TRANSPORT_AGAIN:
+        errno = EAGAIN;
+        return -1;
+    default:
+        clear_input(c->fd);
+        return 0;
+    }
+}
+
+bool channel_pending(const Connection *c)
+{
+    return c->tls != NULL && transport_pending(c->tls);
+}
+
+bool channel_waits_for_room(const Connection *c)
+{
+    if (c->tls == NULL)
+        return false;
+    (void)transport_advance(c->tls);
+    return transport_events(c->tls, POLLIN) & POLLOUT;
+}
+
+void channel_shutdown(const Connection *c)
+{
+    if (c->tls != NULL)
+        transport_shutdown(c->tls);
+    else
+        shutdown(c->fd, SHUT_WR);
+}
+
+void channel_close(Connection *c)
+{
+    if (c->tls != NULL)
+        transport_free(c->tls);
+    else
+        close(c->fd);
+}
+
+Step channel_begin_tls(Connection *c)
+{
+    size_t early = connection_available(c);
+
+    connection_push(c);
+    if (c->blocked)
+        return STEP_OUTPUT;
+    c->tls = transport_adopt(c->fd);
+    if (!transport_tls_start(c->tls, c->loop->server->tls, NULL,
+                             early > 0 ? connection_peek(c, early) : NULL, early, NULL))
+        connection_doom(c, FATE_LOSE);
+    connection_take(c, early);
+    c->step = handshake_go_on;
+    return STEP_AGAIN;
+}
