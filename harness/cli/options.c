@@ -18,7 +18,7 @@ static const char summary[] =
 
 static const char description[] =
     "A target is HOST, HOST:PORT, [IPV6]:PORT, unix:PATH, /PATH, or an NBD URI such as\n"
-    "nbd://localhost/disk or nbd+unix:///disk?socket=PATH.\n"
+    "nbd://localhost/disk or nbd+unix:///disk?socket=PATH; nbds: and nbds+unix: require TLS.\n"
     "A COMMAND names where the server is to listen: {socket}, {port} or {uri} in it are\n"
     "replaced. It must go on when its clients leave.\n"
     "\n"
@@ -65,6 +65,23 @@ static bool check_replies(CliOptions *options, GError **error)
         return cli_mistake(error, "--replies: \"%s\" is none of simple, structured, extended",
                            word);
     return true;
+}
+
+static bool check_tls(CliOptions *options, GError **error)
+{
+    static const char *const words[] = {
+        [PLAY_TLS_OFF] = "off", [PLAY_TLS_ALLOW] = "allow", [PLAY_TLS_REQUIRE] = "require"};
+
+    options->tls = PLAY_TLS_OFF;
+    if (options->tls_word == NULL)
+        return true;
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (g_str_equal(options->tls_word, words[i])) {
+            options->tls = (PlayTls)i;
+            return true;
+        }
+    }
+    return cli_mistake(error, "--tls: \"%s\" is none of off, allow, require", options->tls_word);
 }
 
 static bool check_numbers(const CliOptions *options, GError **error)
@@ -144,9 +161,9 @@ static bool check(CliOptions *options, int argc, char **argv, GError **error)
     if (argc > 1)
         return cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform --help`", argv[1]);
     return check_enter(options, error) && check_replies(options, error) &&
-           check_numbers(options, error) && check_export_name(options->export_name, error) &&
-           check_server(options, error) && check_quirks(options, error) &&
-           check_report_paths(options, error);
+           check_tls(options, error) && check_numbers(options, error) &&
+           check_export_name(options->export_name, error) && check_server(options, error) &&
+           check_quirks(options, error) && check_report_paths(options, error);
 }
 
 /* ---- Parsing ---------------------------------------------------------------------------------- */
@@ -178,6 +195,15 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
          "Enter transmission by `go' or `export-name' (go)", "HOW"},
         {"replies", 0, 0, text, &options->replies_word, "Kind of replies: `simple' or `structured'",
          "KIND"},
+        {"tls", 0, 0, text, &options->tls_word,
+         "Speak over TLS: `off', `allow' (if the server has it), `require' (off)", "MODE"},
+        {"tls-certificates", 0, 0, text, &options->tls_certificates,
+         "Folder with ca-cert.pem, and client-cert.pem and client-key.pem if need be", "DIR"},
+        {"tls-psk", 0, 0, text, &options->tls_psk, "Pre-shared keys, in place of certificates",
+         "FILE"},
+        {"tls-username", 0, 0, text, &options->tls_username, "Whose pre-shared key to use", "NAME"},
+        {"tls-verify-peer", 0, 0, G_OPTION_ARG_NONE, &options->tls_verify_peer,
+         "Refuse servers whose certificate is not to be trusted", NULL},
         {"jobs", 0, 0, G_OPTION_ARG_INT, &options->jobs,
          "Cases played at once (as many as the target bears, by up to 8 connections)", "N"},
         {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &options->timeout, "How long an answer may take (5)",
@@ -207,6 +233,10 @@ void options_clear(CliOptions *options)
     g_strfreev(options->cases);
     g_free(options->enter_word);
     g_free(options->replies_word);
+    g_free(options->tls_word);
+    g_free(options->tls_certificates);
+    g_free(options->tls_psk);
+    g_free(options->tls_username);
     g_free(options->junit);
     g_free(options->tap);
     g_free(options->json);
@@ -226,6 +256,24 @@ static void append_options(GString *command, const char *option, char *const *va
 {
     for (; values != NULL && *values != NULL; values++)
         append_option(command, option, *values);
+}
+
+static void append_tls(GString *command, const CliOptions *options)
+{
+    const struct {
+        const char *option, *value;
+    } words[] = {
+        {"--tls", options->tls_word},
+        {"--tls-certificates", options->tls_certificates},
+        {"--tls-psk", options->tls_psk},
+        {"--tls-username", options->tls_username},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+        if (words[i].value != NULL)
+            append_option(command, words[i].option, words[i].value);
+    if (options->tls_verify_peer)
+        append_option(command, "--tls-verify-peer", NULL);
 }
 
 char *options_again(const CliOptions *options, const char *program)
@@ -249,6 +297,7 @@ char *options_again(const CliOptions *options, const char *program)
         g_string_append_printf(command, " --segment %d", options->segment);
     if (options->enter == ENTER_EXPORT_NAME)
         append_option(command, "--enter", "export-name");
+    append_tls(command, options);
     if (options->timeout != DEFAULT_TIMEOUT)
         g_string_append_printf(command, " --timeout %g", options->timeout);
     return g_string_free(command, FALSE);

@@ -18,10 +18,13 @@ typedef struct {
     int segment, jobs;
     double timeout; /* seconds */
     char *enter_word, *replies_word;
+    char *tls_word, *tls_certificates, *tls_psk, *tls_username;
+    gboolean tls_verify_peer;
     char *junit, *tap, *json;
 
     PlayEnter enter;
     PlayReplies replies;
+    PlayTls tls; /* without --tls: off; an nbds: target can still require it */
 } CliOptions;
 
 /* False and ERROR on the first mistake. Options are to be cleared in any case. */

@@ -8,6 +8,7 @@
 #include "cli/embedded.h"
 #include "cli/options.h"
 #include "cli/selection.h"
+#include "cli/tls.h"
 #include "report/report.h"
 #include "run/run.h"
 #include "scenario/catalogue.h"
@@ -24,6 +25,8 @@ typedef struct {
     const char *program;
     RefServer *server; /* embedded, or NULL */
     Target *target;    /* or NULL */
+    PlayTls tls;
+    TransportTls *tls_settings; /* unless TLS is off */
     TransportAddress *embedded;
     Catalogue *catalogue;
     GPtrArray *cases; /* of PlayCase, borrowed from the catalogue */
@@ -38,6 +41,7 @@ static void invocation_clear(Invocation *invocation)
     g_clear_pointer(&invocation->cases, g_ptr_array_unref);
     selection_free(invocation->catalogue);
     target_free(invocation->target);
+    transport_tls_free(invocation->tls_settings);
     transport_address_free(invocation->embedded);
     ref_server_free(invocation->server);
     options_clear(&invocation->options);
@@ -170,6 +174,8 @@ static RunSummary *run(const Invocation *invocation, GError **error)
                  .export_name = export_name(invocation),
                  .enter = options->enter,
                  .replies = options->replies,
+                 .tls = invocation->tls,
+                 .tls_settings = invocation->tls_settings,
                  .segment = (unsigned)options->segment,
                  .timeout_ms = (unsigned)(options->timeout * 1000),
                  .allow_writes = options->allow_writes || embedded,
@@ -236,8 +242,10 @@ static bool choose_cases(Invocation *invocation, GError **error)
 /* All that can be wrong is found before anything is sent. */
 static bool prepare(Invocation *invocation, GError **error)
 {
-    return find_target(invocation, error) && choose_cases(invocation, error) &&
-           make_reports(invocation, error) &&
+    return find_target(invocation, error) &&
+           cli_tls(&invocation->options, invocation->target, &invocation->tls,
+                   &invocation->tls_settings, error) &&
+           choose_cases(invocation, error) && make_reports(invocation, error) &&
            (invocation->target != NULL || invocation->options.spawn != NULL ||
             start_embedded(invocation, error));
 }

@@ -266,6 +266,8 @@ static bool find_server(Invocation *invocation, GError **error)
         invocation->target = target_parse(options->target, error);
         if (invocation->target == NULL)
             return false;
+        if (invocation->target->tls.required)
+            return cli_mistake(error, "--target: the URI requires TLS, which soak does not speak");
     } else {
         invocation->command =
             options->spawn != NULL ? g_strdup(options->spawn) : reference_command(error);

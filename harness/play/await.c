@@ -30,7 +30,7 @@ static bool scan(Player *player, Connection *connection, Matcher matcher, gpoint
             event->kind = EVENT_OVER;
             return true;
         }
-        if (match == MATCH_PASS_OVER)
+        if (match == MATCH_PASS_OVER || (match == MATCH_NO && play_connection_is_tls(at->data)))
             continue;
         *event = (Event){.kind = match == MATCH_YES ? EVENT_MATCH : EVENT_OTHER,
                          .index = index,
@@ -99,16 +99,19 @@ static gint64 serve_all(Player *player, gint64 until_us)
     guint count = player->connections->len;
     g_autofree struct pollfd *waits = g_new0(struct pollfd, count);
     gint64 left = until_us - g_get_monotonic_time();
+    bool pending = false;
 
     for (guint i = 0; i < count; i++) {
         const Connection *connection = player->connections->pdata[i];
         waits[i].events = play_connection_events(connection);
         waits[i].fd = waits[i].events == 0 ? -1 : transport_fd(connection->transport);
+        pending |= play_connection_pending(connection);
     }
-    int status = poll(waits, count, left <= 0 ? 0 : (int)MIN(left / 1000 + 1, STOP_POLL_MS));
+    int pause_ms = left <= 0 || pending ? 0 : (int)MIN(left / 1000 + 1, STOP_POLL_MS);
+    int status = poll(waits, count, pause_ms);
     gint64 late = status == 0 ? g_get_monotonic_time() - until_us : 0;
     for (guint i = 0; i < count; i++)
-        if (waits[i].revents != 0)
+        if (waits[i].revents != 0 || play_connection_pending(player->connections->pdata[i]))
             play_connection_move(player->connections->pdata[i]);
     return late;
 }

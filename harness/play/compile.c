@@ -36,7 +36,8 @@ static const struct {
 } tables[] = {
     {play_setup_verbs, &play_setup_verb_count},   {play_send_verbs, &play_send_verb_count},
     {play_expect_verbs, &play_expect_verb_count}, {play_request_verbs, &play_request_verb_count},
-    {play_engine_verbs, &play_engine_verb_count}, {play_process_verbs, &play_process_verb_count}};
+    {play_engine_verbs, &play_engine_verb_count}, {play_process_verbs, &play_process_verb_count},
+    {play_tls_verbs, &play_tls_verb_count}};
 
 const Verb *play_verb(ActorKind actor, const char *name)
 {
@@ -355,22 +356,34 @@ static bool line_writes(Compiler *compiler, const Verb *verb, const Statement *l
            line_arg(line, "magic") != NULL;
 }
 
+/* `negotiate plain`, `open plain` */
+static bool says_plain(const Statement *line)
+{
+    const Expr *first = line->actor == NULL ? line_position(line, 0) : NULL;
+
+    return first != NULL && first->kind == EXPR_WORD && g_str_equal(first->text, "plain");
+}
+
 static void note_pins(Compiler *compiler, const Verb *verb, const Statement *line)
 {
     uint64_t option = 0;
 
     if (g_str_equal(verb->name, "open")) {
         compiler->entered = true;
-        compiler->play_case->structured |= line_position(line, 0) != NULL;
+        compiler->play_case->structured |= line_position(line, 0) != NULL && !says_plain(line);
     }
     if (g_str_equal(verb->name, "simple-reply"))
         compiler->simple = true;
     if (g_str_equal(verb->name, "chunk"))
         compiler->play_case->chunks = true;
+    if (says_plain(line) || g_str_equal(verb->name, "starttls") || g_str_equal(verb->name, "tls"))
+        compiler->play_case->pins_tls = true;
     if (verb->actor != ACTOR_CLIENT || !g_str_equal(verb->name, "option") ||
         !value_integer_of(line_position(line, 0), &compiler->scope, &wire_options,
                           compiler->scenario, &option, NULL))
         return;
+    if (option == NBD_OPT_STARTTLS)
+        compiler->play_case->pins_tls = true;
     if (option == NBD_OPT_GO || option == NBD_OPT_EXPORT_NAME) {
         compiler->entered = true;
         compiler->play_case->pins_enter = true;

@@ -18,6 +18,9 @@
 #define MAX_CAME 20000u
 #define MAX_UNASKED ((size_t)16 << 20)
 
+/* What a server may have sent of its TLS before we begin ours. A longer piece is none. */
+#define MAX_EARLY (64u << 10)
+
 Connection *play_connection_new(const char *name, Transport *transport, GString *transcript,
                                 bool labelled)
 {
@@ -46,6 +49,7 @@ void play_connection_free(Connection *connection)
     session_free(connection->session);
     g_byte_array_unref(connection->out);
     g_array_unref(connection->cuts);
+    g_clear_pointer(&connection->early, g_byte_array_unref);
     g_queue_clear_full(&connection->came, (GDestroyNotify)session_message_free);
     gatherer_free(connection->gatherer);
     g_free(connection);
@@ -202,11 +206,87 @@ static void move_out(Connection *connection)
 
 static void peer_closed(Connection *connection)
 {
+    const char *problem = transport_problem(connection->transport);
+
     connection->closed = true;
+    connection->shaking = false;
     connection->last_progress_us = g_get_monotonic_time();
     session_close(connection->session, SIDE_SERVER);
-    play_connection_note(connection, "S", "close");
+    if (transport_tls_facts(connection->transport).state == TRANSPORT_TLS_CLOSED)
+        play_connection_note(connection, "S", "close-notify");
+    g_autofree char *text = g_strconcat("close", problem == NULL ? "" : "    # ", problem, NULL);
+    play_connection_note(connection, "S", text);
 }
+
+/* ---- TLS --------------------------------------------------------------------------------------- */
+
+bool play_connection_is_tls(const SessionMessage *message)
+{
+    return message != NULL && message->kind == WIRE_KINDS;
+}
+
+/* Whoever waits for TLS waits for a message as any other. */
+static void note_tls(Connection *connection)
+{
+    TransportTlsFacts facts = transport_tls_facts(connection->transport);
+
+    if (!connection->shaking || !facts.established)
+        return;
+    connection->shaking = false;
+    connection->last_progress_us = g_get_monotonic_time();
+    session_start_tls(connection->session);
+    SessionMessage *mark = g_new0(SessionMessage, 1);
+    mark->from = SIDE_SERVER;
+    mark->kind = mark->inner = WIRE_KINDS;
+    mark->data = g_byte_array_new();
+    g_queue_push_tail(&connection->came, mark);
+    g_autofree char *text = g_strdup_printf("tls    # %s, %s", facts.version, facts.cipher);
+    play_connection_note(connection, "S", text);
+}
+
+bool play_connection_start_tls(Connection *connection, const TransportTls *settings,
+                               const char *priorities, GError **error)
+{
+    const GByteArray *early = connection->early;
+
+    if (!transport_tls_start(connection->transport, settings, priorities,
+                             early == NULL ? NULL : early->data, early == NULL ? 0 : early->len,
+                             error))
+        return false;
+    connection->shaking = true;
+    play_connection_note(connection, "C", "tls");
+    note_tls(connection);
+    return true;
+}
+
+/* Where the plain text ends: the ACK to STARTTLS is the last message of it. */
+static uint64_t plain_end(const Connection *connection)
+{
+    const SessionMessage *last = g_queue_peek_tail((GQueue *)&connection->came);
+
+    if (last == NULL || last->kind != WIRE_OPTION_REPLY)
+        return connection->received;
+    return last->position + wire_layout(last->kind)->size + last->data_length;
+}
+
+static void keep_early(Connection *connection, const uint8_t *bytes, size_t size)
+{
+    uint64_t start = connection->received;
+
+    connection->received += size;
+    if (session_phase(connection->session) != PHASE_TLS)
+        return;
+    if (connection->early == NULL) {
+        size_t plain = (size_t)(plain_end(connection) - start);
+        connection->early = g_byte_array_new();
+        bytes += MIN(plain, size);
+        size -= MIN(plain, size);
+    }
+    if (size > 0 && connection->early->len + size <= MAX_EARLY)
+        g_byte_array_append(connection->early, bytes, (guint)size);
+}
+
+/* ---- Receiving --------------------------------------------------------------------------------- */
 
 static void note_arrival(Connection *connection, size_t size)
 {
@@ -229,11 +309,15 @@ static bool move_in(Connection *connection)
 
     if (connection->closed || connection->ended || connection->holding)
         return false;
-    switch (transport_read(connection->transport, buffer, sizeof buffer, &done)) {
+    TransportStatus status = transport_read(connection->transport, buffer, sizeof buffer, &done);
+    note_tls(connection);
+    switch (status) {
     case TRANSPORT_DONE:
         note_arrival(connection, done);
         session_feed(connection->session, SIDE_SERVER, buffer, done);
         collect(connection);
+        keep_early(connection, buffer, done);
+        connection->heard |= transport_tls_facts(connection->transport).established;
         return done == sizeof buffer;
     case TRANSPORT_CLOSED:
         peer_closed(connection);
@@ -250,6 +334,15 @@ void play_connection_move(Connection *connection)
         return;
     move_out(connection);
     (void)move_in(connection);
+    if (connection->closed || connection->holding)
+        (void)transport_advance(connection->transport);
+    note_tls(connection);
+}
+
+bool play_connection_pending(const Connection *connection)
+{
+    return !connection->ended && !connection->closed && !connection->holding &&
+           transport_pending(connection->transport);
 }
 
 short play_connection_events(const Connection *connection)
@@ -262,12 +355,12 @@ short play_connection_events(const Connection *connection)
         events |= POLLIN;
     if (play_connection_owes(connection) && !connection->corked)
         events |= POLLOUT;
-    return events;
+    return transport_events(connection->transport, events);
 }
 
 void play_connection_end(Connection *connection, ConnectionEnd how)
 {
-    static const char *const names[] = {"close", "reset", "shutdown"};
+    static const char *const names[] = {"close", "reset", "shutdown", "drop"};
 
     if (connection->ended)
         return;
@@ -282,6 +375,8 @@ void play_connection_end(Connection *connection, ConnectionEnd how)
     connection->ended = true;
     if (how == END_RESET)
         transport_reset(connection->transport);
+    else if (how == END_DROP)
+        transport_drop(connection->transport);
     else
         transport_close(connection->transport);
 }

@@ -4,7 +4,7 @@
 
 #include "play/answer.h"
 #include "session/session.h"
-#include "transport/transport.h"
+#include "transport/tls.h"
 
 typedef struct {
     char *name; /* "A" for the first, else as the case calls it */
@@ -21,6 +21,8 @@ typedef struct {
     bool shutting;      /* our side ends once all that is to be sent was sent … */
     bool shut;          /* … and has ended */
     bool ended;         /* we have closed ours */
+    bool shaking;       /* TLS's handshake is under way: nothing can be said */
+    bool heard;         /* something came inside TLS */
     bool parted;        /* behind the case's last line we have sent ABORT */
     bool send_failed;   /* the peer takes no more; what it sent before may still be read */
     GQueue came;        /* of SessionMessage: from the peer, not yet expected by any line */
@@ -33,10 +35,12 @@ typedef struct {
     uint64_t next_cookie;
     gint64 last_progress_us; /* when bytes last moved either way */
     uint64_t moved;          /* bytes, both ways */
-    gint64 last_arrival_us;  /* when something came, since we last sent; 0: nothing yet */
-    gint64 widest_gap_us;    /* between two arrivals without a word of ours between */
-    GString *transcript;     /* the case's, shared by its connections */
-    bool labelled;           /* lines of the transcript name the connection */
+    uint64_t received;       /* bytes of the peer's, while it spoke in plain text … */
+    GByteArray *early; /* … and of those the ones behind the ACK to STARTTLS: TLS's already */
+    gint64 last_arrival_us; /* when something came, since we last sent; 0: nothing yet */
+    gint64 widest_gap_us;   /* between two arrivals without a word of ours between */
+    GString *transcript;    /* the case's, shared by its connections */
+    bool labelled;          /* lines of the transcript name the connection */
 } Connection;
 
 /* Takes TRANSPORT over. */
@@ -59,8 +63,20 @@ void play_connection_move(Connection *connection);
 /* What poll() should wait for; 0 once there is nothing more to wait for. */
 short play_connection_events(const Connection *connection);
 
-/* Our ways to end. END_SHUTDOWN waits until what was sent before is on its way; the others leave it behind. */
-typedef enum { END_CLOSE, END_RESET, END_SHUTDOWN } ConnectionEnd;
+/* True if there is something to move that poll() does not know of. */
+bool play_connection_pending(const Connection *connection);
+
+/* Begins the TLS handshake, once STARTTLS was acknowledged. PRIORITIES as for transport_tls_start(). Once TLS
+ * is there, a message for play_connection_is_tls() comes. */
+bool play_connection_start_tls(Connection *connection, const TransportTls *settings,
+                               const char *priorities, GError **error);
+
+/* MESSAGE is none of the peer's: it says that the handshake has succeeded. */
+bool play_connection_is_tls(const SessionMessage *message);
+
+/* Our ways to end. END_SHUTDOWN waits until what was sent before is on its way; the others leave it behind.
+ * END_DROP closes without TLS's close_notify. */
+typedef enum { END_CLOSE, END_RESET, END_SHUTDOWN, END_DROP } ConnectionEnd;
 void play_connection_end(Connection *connection, ConnectionEnd how);
 
 /* A line of the transcript. */

@@ -206,7 +206,7 @@ static Match one_line(Player *player, Connection *connection, gpointer data,
     return play_verb(ACTOR_SERVER, line->verb)->match(player, connection, line, message);
 }
 
-static void play_expectation(Player *player, const Statement *line)
+void play_expectation(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
 

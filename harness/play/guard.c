@@ -56,6 +56,10 @@ static bool forbidden(const Player *player, const Connection *connection, const 
 
 void player_send(Player *player, Connection *connection, const void *bytes, size_t size)
 {
+    if (connection->shaking) {
+        player_error(player, "line %u: TLS's handshake is not over yet", player->line->place.line);
+        return;
+    }
     if (forbidden(player, connection, bytes, size)) {
         player_skip(player, "sends what could change the export; needs --allow-writes");
         return;

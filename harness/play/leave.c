@@ -43,7 +43,8 @@ static bool can_speak(const Connection *connection)
 
     return !connection->ended && !connection->closed && !connection->shut &&
            !connection->shutting && !play_connection_owes(connection) &&
-           session_pending(session, SIDE_CLIENT) == 0 && !session_facts(session)->tls &&
+           session_pending(session, SIDE_CLIENT) == 0 &&
+           session_facts(session)->tls != SESSION_TLS_ACKNOWLEDGED &&
            !session_desynchronised(session, SIDE_CLIENT);
 }
 

@@ -109,6 +109,15 @@ static char *need_tcp(const Question *question)
                : g_strdup("the target is no TCP port");
 }
 
+static char *need_tls(const Question *question)
+{
+    if (question->mode->tls == PLAY_TLS_OFF)
+        return g_strdup("needs --tls");
+    return question->target == NULL || question->target->facts.tls == SESSION_TLS_RUNNING
+               ? NULL
+               : g_strdup("the server has no TLS");
+}
+
 static char *need_sizes(const Question *question)
 {
     return !question->known || question->facts->block_size_given
@@ -202,6 +211,7 @@ static const NeedWord words[] = {
     {"structured", NULL, false, need_structured,
      "structured replies: of the mode, or by `open structured`"},
     {"tcp", NULL, false, need_tcp, "a TCP connection"},
+    {"tls", NULL, false, need_tls, "`--tls`, and a server that has TLS"},
     {"sizes", NULL, false, need_sizes, "size constraints that the server advertises"},
     {"no-sizes", NULL, false, need_no_sizes, "no advertised size constraints"},
     {"size", NULL, true, need_size, "the export's size in bytes"},

@@ -14,7 +14,7 @@
 #include "requirement/requirement.h"
 #include "scenario/scenario.h"
 #include "session/session.h"
-#include "transport/transport.h"
+#include "transport/tls.h"
 #include "watch/watch.h"
 
 /* ---- Verdicts --------------------------------------------------------------------------------- */
@@ -81,14 +81,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlayResult, play_result_free)
 typedef enum { ENTER_GO, ENTER_EXPORT_NAME } PlayEnter;
 typedef enum { REPLIES_SIMPLE, REPLIES_STRUCTURED, REPLIES_EXTENDED } PlayReplies;
 
+/* Off: nothing is said of TLS but by cases. Require: conversations begin with STARTTLS. Allow: the same, as
+ * far as the target has TLS. */
+typedef enum { PLAY_TLS_OFF, PLAY_TLS_ALLOW, PLAY_TLS_REQUIRE } PlayTls;
+
 typedef struct {
     const TransportAddress *address;
     Watched *server; /* the process that listens there, if it is ours to signal; or NULL */
     const char *export_name;
     PlayEnter enter;
     PlayReplies replies;
-    unsigned segment;         /* bytes a send; 0: whole messages */
-    unsigned timeout_ms;      /* how long an answer may take */
+    PlayTls tls;
+    const TransportTls *tls_settings; /* a client's; there unless TLS is off */
+    unsigned segment;                 /* bytes a send; 0: whole messages */
+    unsigned timeout_ms;              /* how long an answer may take */
     bool allow_writes;        /* without it play sends nothing that could change an export */
     uint64_t salt;            /* of payload patterns, one a run */
     const volatile int *stop; /* nonzero: give up waiting; may be NULL */
@@ -102,6 +108,7 @@ bool play_stopped(const volatile int *stop);
 typedef struct {
     SessionFacts facts;     /* of a session that entered transmission, or came as far as it could */
     bool entered;           /* the session reached the transmission phase */
+    bool insists_on_tls;    /* it was not let in for want of TLS */
     unsigned connections;   /* how many it serves at once, as far as tried; at least 1 */
     bool limited;           /* … and it did not serve all that were tried */
     bool concurrent_writes; /* writes on several connections are safe */
@@ -115,15 +122,16 @@ typedef struct {
     char *id;    /* the scenario's path, with @n=… for each `for` variable */
     char *title; /* with the variables' values in place */
     const Scenario *scenario;
-    GHashTable *values;            /* the `for` variables: name → Value (private to play) */
-    GPtrArray *requirements;       /* of const Requirement *: all that it cites, each once */
-    bool writes;                   /* may change the export */
-    unsigned connections;          /* open at once */
-    uint64_t region;               /* bytes of the export that are its own; 0: none */
-    bool alone;                    /* uses tail, whole-export or process */
-    bool process;                  /* uses process: a server of its own, that it may signal */
-    bool chunks;                   /* is about single chunks, too */
-    bool structured;               /* asks for structured replies itself, whatever the mode */
+    GHashTable *values;      /* the `for` variables: name → Value (private to play) */
+    GPtrArray *requirements; /* of const Requirement *: all that it cites, each once */
+    bool writes;             /* may change the export */
+    unsigned connections;    /* open at once */
+    uint64_t region;         /* bytes of the export that are its own; 0: none */
+    bool alone;              /* uses tail, whole-export or process */
+    bool process;            /* uses process: a server of its own, that it may signal */
+    bool chunks;             /* is about single chunks, too */
+    bool structured;         /* asks for structured replies itself, whatever the mode */
+    bool pins_tls; /* is about STARTTLS or plain text: conversations begin in plain text */
     bool pins_enter, pins_replies; /* contradicts the modes other than these: */
     PlayEnter enter;
     PlayReplies replies;
@@ -150,7 +158,7 @@ Transport *play_reach(const PlayMode *mode, const PlayTarget *target, GError **e
 #define PLAY_MOST_CONNECTIONS 8u
 
 /* Learns what PlayTarget holds, by one session and some connections beside it. On a target that cannot be
- * connected to: false and ERROR. JOBS: how many connections at once are of interest. */
+ * connected to, or with which there is no TLS though the mode requires it: false and ERROR. JOBS: how many connections at once are of interest. */
 bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError **error);
 
 /* The manual of the notation's verbs, needs and variables, from the texts beside their code, in Markdown.

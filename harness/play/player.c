@@ -226,6 +226,7 @@ PlayResult *player_finish(Player *player)
     result->transcript = g_string_free(player->transcript, FALSE);
     g_ptr_array_unref(player->connections);
     g_hash_table_unref(player->scope.values);
+    g_free(player->tls_problem);
     g_free(player);
     return result;
 }

@@ -20,7 +20,10 @@ typedef struct {
     unsigned setup; /* > 0 while on the way to the test: what is found then is not the case's */
     bool over;      /* the verdict is settled, but for `then` lines */
     bool skipped, blocked, broken;
-    int last_signal; /* the last one that the case sent to the server; 0: none */
+    bool serving;        /* it is only seen whether the target serves: in the run's mode */
+    bool insists_on_tls; /* an option was answered by ERR_TLS_REQD on the way to the test */
+    char *tls_problem;   /* why there is no TLS, where it should be; or NULL */
+    int last_signal;     /* the last one that the case sent to the server; 0: none */
     uint64_t region;
 } Player;
 
@@ -78,9 +81,9 @@ ActorKind play_actor(const Statement *line);
 
 /* The verb tables of each file. */
 extern const Verb play_send_verbs[], play_expect_verbs[], play_setup_verbs[], play_request_verbs[],
-    play_engine_verbs[], play_process_verbs[];
+    play_engine_verbs[], play_process_verbs[], play_tls_verbs[];
 extern const size_t play_send_verb_count, play_expect_verb_count, play_setup_verb_count,
-    play_request_verb_count, play_engine_verb_count, play_process_verb_count;
+    play_request_verb_count, play_engine_verb_count, play_process_verb_count, play_tls_verb_count;
 
 /* ---- Players ---------------------------------------------------------------------------------- */
 
@@ -165,6 +168,9 @@ bool player_stopped(const Player *player);
 
 /* ---- Verdicts --------------------------------------------------------------------------------- */
 
+/* Plays a line of S: by its verb's match function. */
+void play_expectation(Player *player, const Statement *line);
+
 /* Waits for one of the alternatives of `one of { … }`; NULL where none came, and the case is over. */
 const Statement *player_choose(Player *player, const Statement *block);
 
@@ -202,6 +208,21 @@ bool player_structured(Player *player, Connection *connection);
 
 /* The name that LINE gives by `export`, else the run's. The caller owns it. */
 GBytes *player_export(Player *player, const Statement *line);
+
+/* tls.c: STARTTLS and the handshake, where the run's mode wants them. False if the case is over. */
+bool player_secure(Player *player, Connection *connection);
+
+/* The target ends TLS before it says anything inside: it does not accept what we have shown. */
+void player_note_distrust(Player *player, const Connection *connection);
+
+/* What came or did not come is for want of TLS: the case is skipped, unless it is about that. */
+bool player_excused_by_tls(Player *player, const Connection *connection, const Event *event);
+
+/* Sends an option in the run's segments. */
+void player_option(Player *player, Connection *connection, uint32_t option, const GByteArray *data);
+
+/* The final reply to the option that was sent last; NULL if none came, and the case is over. */
+SessionMessage *player_await_reply(Player *player, Connection *connection);
 
 /* leave.c: leaves as a client should, by DISC or ABORT, without waiting. */
 void player_leave(Connection *connection);

@@ -142,6 +142,8 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
             g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
         target->entered = player_enter(player, connection, name);
     }
+    player_note_distrust(player, connection);
+    target->insists_on_tls = player->insists_on_tls;
     target->facts = *session_facts(connection->session);
     target->concurrent_writes = (target->facts.transmission_flags & NBD_FLAG_CAN_MULTI_CONN) != 0;
     connect_others(player, wanted);
@@ -171,7 +173,11 @@ bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError 
     g_ptr_array_add(player->connections,
                     play_connection_new("A", transport, player->transcript, false));
     learn(player, MIN(MAX(jobs * 2, 4u), PLAY_MOST_CONNECTIONS), target);
+    bool good = player->tls_problem == NULL;
+    if (!good)
+        g_set_error(error, TRANSPORT_ERROR, TRANSPORT_ERROR_TLS, "there is no TLS with %s: %s",
+                    transport_address_name(mode->address), player->tls_problem);
     play_result_free(player_finish(player));
     g_hash_table_unref(play_case.values);
-    return true;
+    return good;
 }

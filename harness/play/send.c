@@ -6,6 +6,18 @@
 
 /* ---- Client flags ----------------------------------------------------------------------------- */
 
+/* As a client does who goes on to STARTTLS. */
+static bool speaks_well(const Connection *connection)
+{
+    const SessionFacts *facts = session_facts(connection->session);
+
+    return !connection->corked && !connection->holding && !connection->closed &&
+           facts->style == STYLE_FIXED_NEWSTYLE &&
+           (facts->client_flags & NBD_FLAG_C_FIXED_NEWSTYLE) != 0 &&
+           session_phase(connection->session) == PHASE_HAGGLING &&
+           !session_tainted(connection->session, SIDE_CLIENT);
+}
+
 static void play_client_flags(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
@@ -24,6 +36,8 @@ static void play_client_flags(Player *player, const Statement *line)
     wire_encode(WIRE_CLIENT_FLAGS, value, bytes);
     player_send(player, connection, bytes,
                 (size_t)MIN(player_integer(player, line, "cut", NULL, 4), 4));
+    if (speaks_well(connection))
+        (void)player_secure(player, connection);
 }
 
 /* ---- Options ---------------------------------------------------------------------------------- */

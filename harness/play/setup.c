@@ -33,6 +33,11 @@ static SessionMessage *await_step(Player *player, Connection *connection, WireKi
     return NULL;
 }
 
+SessionMessage *player_await_reply(Player *player, Connection *connection)
+{
+    return await_step(player, connection, WIRE_OPTION_REPLY);
+}
+
 /* ---- Greeting and client flags ---------------------------------------------------------------- */
 
 static bool negotiate(Player *player, Connection *connection)
@@ -49,14 +54,14 @@ static bool negotiate(Player *player, Connection *connection)
         return false;
     }
     if (facts->style == STYLE_OLDSTYLE)
-        return true;
+        return player_secure(player, connection);
     if (facts->handshake_flags & NBD_FLAG_FIXED_NEWSTYLE)
         value[CLIENT_FLAGS_FLAGS] |= NBD_FLAG_C_FIXED_NEWSTYLE;
     if (facts->handshake_flags & NBD_FLAG_NO_ZEROES)
         value[CLIENT_FLAGS_FLAGS] |= NBD_FLAG_C_NO_ZEROES;
     wire_encode(WIRE_CLIENT_FLAGS, value, bytes);
     player_send(player, connection, bytes, sizeof bytes);
-    return !player->over;
+    return !player->over && player_secure(player, connection);
 }
 
 bool player_negotiate(Player *player, Connection *connection)
@@ -69,8 +74,7 @@ bool player_negotiate(Player *player, Connection *connection)
 
 /* ---- Entering --------------------------------------------------------------------------------- */
 
-static void send_option(Player *player, Connection *connection, uint32_t option,
-                        const GByteArray *data)
+void player_option(Player *player, Connection *connection, uint32_t option, const GByteArray *data)
 {
     g_autoptr(GByteArray) message = g_byte_array_new();
     uint64_t value[WIRE_MAX_FIELDS];
@@ -108,7 +112,7 @@ void player_ask(Player *player, Connection *connection, uint32_t option, GBytes 
     g_byte_array_append(data, length, sizeof length);
     append_name(data, name);
     g_byte_array_append(data, infos, sizeof infos);
-    send_option(player, connection, option, data);
+    player_option(player, connection, option, data);
 }
 
 static Match match_export_or_close(Player *player, Connection *connection, gpointer data,
@@ -127,7 +131,7 @@ static bool export_name(Player *player, Connection *connection, GBytes *name)
     g_autoptr(GByteArray) data = g_byte_array_new();
 
     append_name(data, name);
-    send_option(player, connection, NBD_OPT_EXPORT_NAME, data);
+    player_option(player, connection, NBD_OPT_EXPORT_NAME, data);
     Event event = player_await(player, connection, match_export_or_close, NULL);
     if (event.kind != EVENT_MATCH)
         player_unexpected(player, connection, NULL, &event);
@@ -137,10 +141,15 @@ static bool export_name(Player *player, Connection *connection, GBytes *name)
     return event.kind == EVENT_MATCH && event.index == 0;
 }
 
-static bool refused(Player *player, const SessionMessage *reply)
+static bool refused(Player *player, const Connection *connection, const SessionMessage *reply)
 {
+    if (reply->value[REPLY_TYPE] == NBD_REP_ERR_TLS_REQD &&
+        session_facts(connection->session)->tls == SESSION_TLS_NONE) {
+        player->insists_on_tls = true;
+        player_skip(player, "the server insists on TLS");
+        return false;
+    }
     g_autofree char *text = session_message_describe(reply);
-
     player_block(player, REQ("baseline.opt-go"), "NBD_OPT_GO is refused: %s", text);
     return false;
 }
@@ -182,7 +191,7 @@ static bool enter(Player *player, Connection *connection, GBytes *name)
         return false;
     if (reply->value[REPLY_TYPE] == NBD_REP_ERR_UNSUP) /* as clients do with old servers */
         return export_name(player, connection, name);
-    return reply->value[REPLY_TYPE] == NBD_REP_ACK || refused(player, reply);
+    return reply->value[REPLY_TYPE] == NBD_REP_ACK || refused(player, connection, reply);
 }
 
 bool player_enter(Player *player, Connection *connection, GBytes *name)
@@ -267,6 +276,7 @@ static char *serve_once(Player *player, const Statement *line)
     char *failure = NULL;
 
     player->over = player->blocked = player->skipped = false;
+    player->serving = true;
     Connection *connection = setup_connect(player, "again");
     /* Where nobody gets into transmission, as the probe has seen, a greeting is service enough. */
     bool enters = player->target == NULL || player->target->entered;
@@ -274,6 +284,7 @@ static char *serve_once(Player *player, const Statement *line)
         g_autoptr(GBytes) name = player_export(player, line);
         (void)player_enter(player, connection, name);
     }
+    player->serving = false;
     if (player->blocked) {
         failure = g_strdup_printf("a new connection is not served: %s", player->result->reason);
         /* One line, one requirement: the step that failed is how this line's own breach shows. */
@@ -308,8 +319,10 @@ static void play_served(Player *player, const Statement *line)
     }
 }
 
-static const char *const open_words[] = {"structured", NULL};
+static const char *const plain_words[] = {"plain", NULL};
+static const char *const open_words[] = {"plain", "structured", NULL};
 static const Position none[] = {{0}};
+static const Position plain[] = {{.words = plain_words, .optional = true}, {0}};
 static const Position open_positions[] = {{.words = open_words, .optional = true}, {0}};
 static const Field no_fields[] = {{0}};
 static const Field open_fields[] = {{"export", FIELD_BYTES, NULL}, {0}};
@@ -327,21 +340,22 @@ const Verb play_setup_verbs[] = {
          "the one that `C:` and `S:` mean; `as B` makes a second one, for `B.C:`, `B.S:` and `B:`."},
     {.name = "negotiate",
      .actor = ACTOR_NONE,
-     .positions = none,
+     .positions = plain,
      .fields = no_fields,
      .connects = true,
      .play = play_negotiate,
-     .usage = "negotiate [as NAME]",
+     .usage = "negotiate [plain] [as NAME]",
      .manual =
          "Connects, reads the greeting, and sends the client flags that match what it offers: option "
-         "haggling begins."},
+         "haggling begins. In a run over TLS, STARTTLS comes first, unless the case has lines about "
+         "STARTTLS, or says `plain`: all of its conversations then begin in plain text."},
     {.name = "open",
      .actor = ACTOR_NONE,
      .positions = open_positions,
      .fields = open_fields,
      .connects = true,
      .play = play_open,
-     .usage = "open [structured] [as NAME] [export=S]",
+     .usage = "open [plain | structured] [as NAME] [export=S]",
      .manual =
          "Connects and goes all the way into the transmission phase, in the run's mode. Sets $size, $flags, "
          "$minimum, $preferred, $maximum and $block; the case is skipped if its needs do not hold for "

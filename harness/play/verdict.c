@@ -207,6 +207,8 @@ static const Requirement *blame_setup(Player *player, Connection *connection, co
     (void)player;
     if (lacks_zeroes(connection, event))
         return requirement_find(ZEROES);
+    if (phase == PHASE_TLS)
+        return requirement_find(REQ("tls.handshake.ready"));
     if (event->kind == EVENT_CLOSED && phase == PHASE_TRANSMISSION)
         return requirement_find(REQ("termination.server.hard-disconnect"));
     if (event->kind == EVENT_CLOSED && phase != PHASE_GREETING && phase != PHASE_EXPORT)
@@ -232,6 +234,9 @@ static char *what_came(const Player *player, const Connection *connection, const
         return session_message_describe(event->message);
     if (lacks_zeroes(connection, event))
         return g_strdup("the export's size and flags, but not all of the 124 zeroes behind them");
+    const char *problem = transport_problem(connection->transport);
+    if (event->kind == EVENT_CLOSED && problem != NULL && !connection->ended)
+        return g_strdup(problem);
     if (event->kind == EVENT_CLOSED)
         return g_strdup(connection->ended ? "nothing: the case itself had closed the connection"
                                           : "the server closed the connection");
@@ -303,7 +308,8 @@ static void note_silence(Player *player, const Event *event)
 void player_unexpected(Player *player, Connection *connection, const Statement *line,
                        const Event *event)
 {
-    if (event->kind == EVENT_OVER || event->kind == EVENT_MATCH)
+    if (event->kind == EVENT_OVER || event->kind == EVENT_MATCH ||
+        player_excused_by_tls(player, connection, event))
         return;
     const Requirement *requirement = line == NULL ? NULL : blame(player, connection, line, event);
     if (excused(player, connection, requirement, event)) {

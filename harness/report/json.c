@@ -22,12 +22,15 @@ static json_t *mode_object(const RunOptions *options)
         [REPLIES_STRUCTURED] = "structured",
         [REPLIES_EXTENDED] = "extended",
     };
+    static const char *const tls[] = {
+        [PLAY_TLS_OFF] = "off", [PLAY_TLS_ALLOW] = "allow", [PLAY_TLS_REQUIRE] = "require"};
     const PlayMode *mode = &options->mode;
 
-    return json_pack(
-        "{s:s, s:s, s:i, s:b, s:b, s:o}", "enter", mode->enter == ENTER_GO ? "go" : "export-name",
-        "replies", replies[mode->replies], "segment", (int)mode->segment, "allow_writes",
-        mode->allow_writes, "strict", options->strict, "export", string(mode->export_name));
+    return json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:o}", "enter",
+                     mode->enter == ENTER_GO ? "go" : "export-name", "replies",
+                     replies[mode->replies], "tls", tls[mode->tls], "segment", (int)mode->segment,
+                     "allow_writes", mode->allow_writes, "strict", options->strict, "export",
+                     string(mode->export_name));
 }
 
 json_t *report_json_head(const RunOptions *options, const RunSummary *summary)

@@ -24,6 +24,8 @@ void target_free(Target *target)
         return;
     g_free(target->name);
     g_free(target->export_name);
+    g_free(target->tls.username);
+    g_free(target->tls.hostname);
     transport_address_free(target->address);
     g_free(target);
 }
@@ -120,23 +122,30 @@ static bool read_host(Target *target, const char *text, GError **error)
     if (!read_rest(colon, &port, error))
         return false;
     g_autofree char *host = g_strndup(text, (gsize)(colon - text));
-    return set_tcp(target, host[0] == '\0' ? "localhost" : host, port, error);
+    target->tls.hostname = g_strdup(host[0] == '\0' ? "localhost" : host);
+    return set_tcp(target, target->tls.hostname, port, error);
 }
 
 /* ---- URIs ------------------------------------------------------------------------------------- */
 
-static bool refuse_tls(const Uri *uri, GError **error)
+static bool read_tls(Target *target, const Uri *uri, GError **error)
 {
-    if (uri->tls)
+    if (uri->tls_type == URI_TLS_ANON) {
         g_set_error(error, TARGET_ERROR, TARGET_ERROR_UNSUPPORTED,
-                    "it asks for TLS, which is not in this version; for a server that also speaks "
-                    "plain NBD use %s",
-                    uri->local ? "nbd+unix://" : "nbd://");
-    else
-        g_set_error(error, TARGET_ERROR, TARGET_ERROR_UNSUPPORTED,
-                    "the parameter \"%s\" is for TLS, which is not in this version",
-                    uri->tls_parameter);
-    return false;
+                    "it asks for anonymous TLS (tls-type=anon), which is not in this version");
+        return false;
+    }
+    target->tls = (TargetTls){
+        .required = uri->tls,
+        .parameter = uri->tls_parameter,
+        .type = uri->tls_type == URI_TLS_PSK    ? TARGET_TLS_PSK
+                : uri->tls_type == URI_TLS_X509 ? TARGET_TLS_X509
+                                                : TARGET_TLS_ANY,
+        .username = g_strdup(uri->user),
+        .hostname = g_strdup(uri->tls_hostname != NULL ? uri->tls_hostname : uri->host),
+        .verify_peer = uri->tls && uri->tls_verify_peer,
+    };
+    return true;
 }
 
 static bool read_uri(Target *target, const char *text, GError **error)
@@ -145,8 +154,8 @@ static bool read_uri(Target *target, const char *text, GError **error)
 
     if (uri == NULL)
         return false;
-    if (uri->tls || uri->tls_parameter != NULL)
-        return refuse_tls(uri, error);
+    if (!read_tls(target, uri, error))
+        return false;
     target->export_name = g_strdup(uri->export_name);
     if (uri->local) {
         gsize length;

@@ -137,7 +137,7 @@ static bool read_tls_type(Uri *uri, const char *value, GError **error)
         [URI_TLS_PSK] = "psk",
     };
 
-    for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+    for (size_t i = URI_TLS_ANON; i < G_N_ELEMENTS(types); i++) {
         if (g_str_equal(types[i], value)) {
             uri->tls_type = (UriTlsType)i;
             return true;

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum { URI_TLS_ANON, URI_TLS_X509, URI_TLS_PSK } UriTlsType;
+typedef enum { URI_TLS_ANY, URI_TLS_ANON, URI_TLS_X509, URI_TLS_PSK } UriTlsType;
 
 typedef struct {
     bool tls;   /* nbds: or nbds+unix: encryption is a must */

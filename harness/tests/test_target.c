@@ -167,11 +167,22 @@ static void a_socket_path_that_no_socket_can_have_is_a_mistake(void)
     mistake(path, "path");
 }
 
-static void tls_is_understood_and_refused(void)
+static void tls_is_understood(void)
 {
-    refused("nbds://127.0.0.1/x", TARGET_ERROR_UNSUPPORTED, "TLS");
-    refused("nbds+unix:///x?socket=/run/s", TARGET_ERROR_UNSUPPORTED, "TLS");
-    refused("nbd://127.0.0.1/x?tls-hostname=h", TARGET_ERROR_UNSUPPORTED, "tls-hostname");
+    refused("nbds://127.0.0.1/x?tls-type=anon", TARGET_ERROR_UNSUPPORTED, "anon");
+    g_autoptr(Target) target = target_parse("nbds://127.0.0.1/x", NULL);
+    CU_ASSERT(target->tls.required && target->tls.verify_peer);
+    CU_ASSERT_STRING_EQUAL(target->tls.hostname, "127.0.0.1");
+    CU_ASSERT_PTR_NULL(target->tls.parameter);
+    g_autoptr(Target) plain = target_parse("nbd://127.0.0.1/x?tls-hostname=h", NULL);
+    CU_ASSERT(!plain->tls.required && !plain->tls.verify_peer);
+    CU_ASSERT_STRING_EQUAL(plain->tls.parameter, "tls-hostname");
+    g_autoptr(Target) local =
+        target_parse("nbds+unix://alice@/x?socket=/run/s&tls-type=psk&tls-verify-peer=0", NULL);
+    CU_ASSERT(local->tls.required && !local->tls.verify_peer);
+    CU_ASSERT_EQUAL(local->tls.type, TARGET_TLS_PSK);
+    CU_ASSERT_STRING_EQUAL(local->tls.username, "alice");
+    CU_ASSERT_PTR_NULL(local->tls.hostname);
 
     g_autoptr(Uri) uri = uri_parse("nbds+unix://alice@/x?socket=/s&tls-type=psk&tls-hostname=h"
                                    "&tls-verify-peer=0",
@@ -208,7 +219,7 @@ void target_tests(void)
          an_export_name_may_have_4096_bytes_and_no_more},
         {"a socket path that no socket can have is a mistake",
          a_socket_path_that_no_socket_can_have_is_a_mistake},
-        {"TLS is understood and refused", tls_is_understood_and_refused},
+        {"TLS is understood", tls_is_understood},
         {"a name that does not resolve is told from a mistake",
          a_name_that_does_not_resolve_is_told_from_a_mistake},
         CU_TEST_INFO_NULL,
