@@ -160,7 +160,7 @@ static bool structured(Player *player, Connection *connection)
 
     if (session_facts(connection->session)->style != STYLE_FIXED_NEWSTYLE)
         return false;
-    send_option(player, connection, NBD_OPT_STRUCTURED_REPLY, nothing);
+    player_option(player, connection, NBD_OPT_STRUCTURED_REPLY, nothing);
     g_autoptr(SessionMessage) reply = await_step(player, connection, WIRE_OPTION_REPLY);
     return reply != NULL && reply->value[REPLY_TYPE] == NBD_REP_ACK;
 }
@@ -243,7 +243,9 @@ static void play_negotiate(Player *player, const Statement *line)
 
 static bool wants_structured(const Statement *line)
 {
-    return line_position(line, 0) != NULL;
+    const Expr *word = line_position(line, 0);
+
+    return word != NULL && g_str_equal(word->text, "structured");
 }
 
 static void play_open(Player *player, const Statement *line)
