@@ -62,6 +62,8 @@ static void append_layout(GByteArray *out, char *const *words, size_t behind)
         kind == WIRE_EXTENDED_REPLY)
         value[layout->count - 1] = behind; /* its length */
     for (size_t i = 1; words[i] != NULL; i++) {
+        if (*words[i] == '\0')
+            continue;
         const char *equals = strchr(words[i], '=');
         g_assert(equals != NULL);
         g_autofree char *name = g_strndup(words[i], (size_t)(equals - words[i]));
