@@ -10,7 +10,13 @@ void handshake_reply_error(Connection *c, uint32_t type, const char *text);
 const Export *handshake_find_export(Connection *c, const uint8_t *name, size_t length,
                                     ExportFacts *facts);
 
+/* True if the export, or the server as a whole, is not for clients in the clear. */
+bool handshake_needs_tls(const Connection *c, const Export *export);
+
+void handshake_begin_transmission(Connection *c, const Export *export, const ExportFacts *facts);
+
 /* Answers to options, with their data. */
+void answer_info(Connection *c, const uint8_t *data, uint32_t length);
 void answer_list_meta_context(Connection *c, const uint8_t *data, uint32_t length);
 void answer_set_meta_context(Connection *c, const uint8_t *data, uint32_t length);
 

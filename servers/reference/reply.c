@@ -36,9 +36,8 @@ static const char *explain(uint32_t error)
 /* An error chunk, the last of its reply; with OFFSET, unless that is NULL. */
 static void put_error(Connection *c, Request *request, const uint64_t *offset)
 {
-    const char *text = explain(request->error);
-    size_t length = strlen(text);
     uint8_t head[128];
+    size_t length = g_strlcpy((char *)head + 6, explain(request->error), sizeof head - 14);
     Chunk chunk = {
         .type = offset != NULL ? NBD_REPLY_TYPE_ERROR_OFFSET : NBD_REPLY_TYPE_ERROR,
         .done = true,
@@ -48,7 +47,6 @@ static void put_error(Connection *c, Request *request, const uint64_t *offset)
 
     wire_put(head, 4, request->error);
     wire_put(head + 4, 2, length);
-    memcpy(head + 6, text, length);
     if (offset != NULL) {
         wire_put(head + chunk.head_size, 8, *offset);
         chunk.head_size += 8;
