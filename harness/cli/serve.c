@@ -202,7 +202,7 @@ static bool configure_tls(const Options *options, TransportTls **tls, RefConfig 
     if (!g_str_equal(mode, "allow") && !g_str_equal(mode, "require"))
         return fail(error, "TLS is off, allow or require", mode);
     if (options->certificates == NULL && options->psk == NULL)
-        return fail(error, "TLS needs --tls-certificates or --tls-psk-file", mode);
+        return fail(error, "TLS needs --tls-certificates or --tls-psk", mode);
     *tls = transport_tls_new(TRANSPORT_TLS_SERVER, &settings, error);
     config->tls = *tls;
     config->tls_required = g_str_equal(mode, "require");
@@ -375,7 +375,7 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
          "Whether clients may or must begin TLS: off, allow, require", "MODE"},
         {"tls-certificates", 0, 0, G_OPTION_ARG_FILENAME, &options->certificates,
          "ca-cert.pem, server-cert.pem and server-key.pem", "FOLDER"},
-        {"tls-psk-file", 0, 0, G_OPTION_ARG_FILENAME, &options->psk,
+        {"tls-psk", 0, 0, G_OPTION_ARG_FILENAME, &options->psk,
          "Pre-shared keys: user:key, one a line", "FILE"},
         {"tls-verify-peer", 0, 0, G_OPTION_ARG_NONE, &options->verify_peer,
          "Clients must have a certificate of the same authority", NULL},
