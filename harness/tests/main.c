@@ -1,4 +1,5 @@
-/* Runs every suite of unit tests. A new one: write `void FOO_tests(void)`, add FOO below. */
+/* Runs every suite of unit tests, or those that are named. A new one: write `void FOO_tests(void)`, add FOO
+ * below. */
 #include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@
     SUITE(soak_ending)                                                                             \
     SUITE(soak_growth)                                                                             \
     SUITE(soak_report)                                                                             \
+    SUITE(soak_self)                                                                               \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
     SUITE(transport_tls)                                                                           \
@@ -53,7 +55,28 @@
 
 SUITES(DECLARE)
 
-int main(void)
+/* The suites called NAMES, one after another. */
+static CU_ErrorCode run_suites(int count, char **names)
+{
+    for (int i = 0; i < count; i++) {
+        CU_pSuite suite = CU_get_suite(names[i]);
+        if (suite == NULL) {
+            fprintf(stderr, "unit-tests: there is no suite %s\n", names[i]);
+            return CUE_NOSUITE;
+        }
+        CU_ErrorCode ran = CU_basic_run_suite(suite);
+        if (ran != CUE_SUCCESS)
+            return ran;
+    }
+    return CUE_SUCCESS;
+}
+
+static CU_ErrorCode run(int argc, char **argv)
+{
+    return argc > 1 ? run_suites(argc - 1, argv + 1) : CU_basic_run_tests();
+}
+
+int main(int argc, char **argv)
 {
     if (CU_initialize_registry() != CUE_SUCCESS) {
         fprintf(stderr, "unit-tests: %s\n", CU_get_error_msg());
@@ -62,7 +85,7 @@ int main(void)
     SUITES(REGISTER)
     CU_ErrorCode registered = CU_get_error();
     CU_basic_set_mode(CU_BRM_NORMAL);
-    CU_ErrorCode ran = registered == CUE_SUCCESS ? CU_basic_run_tests() : registered;
+    CU_ErrorCode ran = registered == CUE_SUCCESS ? run(argc, argv) : registered;
     unsigned failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();
     unsigned passed = CU_get_number_of_tests_run() - CU_get_number_of_tests_failed();
     if (ran != CUE_SUCCESS)
