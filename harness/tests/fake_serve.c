@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "fake_private.h"
+#include "talk.h"
 
 static bool say_layout(FakeConnection *connection, WireKind kind, const uint64_t *value)
 {
@@ -60,8 +61,35 @@ static char *haggle(FakeConnection *connection, const FakeConfig *config)
     return NULL;
 }
 
+/* Whether the script has agreed to structured replies. */
+static bool is_structured(const FakeConnection *connection)
+{
+    static const char agreed[] = ACK("STRUCTURED_REPLY");
+
+    return connection->script != NULL && strstr(connection->script, agreed) != NULL;
+}
+
+/* All the data that a READ asks for, in one chunk. */
+static bool answer_in_chunk(FakeConnection *connection, const FakeRequest *request)
+{
+    uint64_t value[WIRE_MAX_FIELDS];
+    g_autofree uint8_t *data = g_malloc0(8 + (size_t)request->length);
+
+    wire_defaults(WIRE_CHUNK, value);
+    value[CHUNK_FLAGS] = NBD_REPLY_FLAG_DONE;
+    value[CHUNK_TYPE] = NBD_REPLY_TYPE_OFFSET_DATA;
+    value[CHUNK_COOKIE] = request->cookie;
+    value[CHUNK_LENGTH] = 8 + request->length;
+    wire_put(data, 8, request->offset);
+    return say_layout(connection, WIRE_CHUNK, value) &&
+           fake_say(connection, data, 8 + (size_t)request->length);
+}
+
 static bool answer(FakeConnection *connection, const FakeRequest *request, uint64_t error)
 {
+    if (request->command == NBD_CMD_READ && error == NBD_SUCCESS && is_structured(connection))
+        return answer_in_chunk(connection, request);
+
     uint64_t value[WIRE_MAX_FIELDS];
     size_t length =
         request->command == NBD_CMD_READ && error == NBD_SUCCESS ? (size_t)request->length : 0;

@@ -51,9 +51,9 @@ static void an_error_in_any_chunk_is_an_error(void)
 {
     PLAYS_CHUNKS("open\nC: request READ length=1536\nS: error EIO @error.defined-value\n",
                  "request;" CHUNK(FAILURE("05")) LAST(BYTES("0000", "512")), "pass", "");
-    PLAYS_CHUNKS("open\nC: request READ length=1536\nS: ok @error.read-alone\n",
+    PLAYS_CHUNKS("open\nC: request READ length=1536\nS: ok @baseline.read\n",
                  "request;" CHUNK(BYTES("0000", "512")) LAST(FAILURE("05")), "fail violation",
-                 "error.read-alone");
+                 "baseline.read");
 }
 
 static void a_simple_reply_will_do_for_what_reads_nothing(void)
