@@ -2,11 +2,16 @@
 #include "session/private.h"
 
 static const SessionRules *const groups[] = {
-    &session_greeting_rules,      &session_greeting_flags_rules, &session_export_rules,
-    &session_export_flags_rules,  &session_option_reply_rules,   &session_info_flags_rules,
-    &session_size_rules,          &session_reply_string_rules,   &session_simple_reply_rules,
-    &session_chunk_rules,         &session_client_flags_rules,   &session_option_rules,
-    &session_option_string_rules, &session_request_rules,
+    &session_greeting_rules,       &session_greeting_flags_rules,  &session_export_rules,
+    &session_export_flags_rules,   &session_option_reply_rules,    &session_info_flags_rules,
+    &session_size_rules,           &session_reply_string_rules,    &session_simple_reply_rules,
+    &session_chunk_rules,          &session_simple_error_rules,    &session_chunk_error_rules,
+    &session_chunk_content_rules,  &session_chunk_whole_rules,     &session_chunk_string_rules,
+    &session_status_rules,         &session_status_whole_rules,    &session_client_flags_rules,
+    &session_option_rules,         &session_option_string_rules,   &session_context_reply_rules,
+    &session_context_option_rules, &session_tls_reply_rules,       &session_tls_option_rules,
+    &session_extended_reply_rules, &session_extended_option_rules, &session_extended_request_rules,
+    &session_request_rules,
 };
 
 size_t session_rule_count(void)
@@ -94,10 +99,16 @@ static void judge(Session *session, const SessionMessage *message, const Session
     g_free(wrong);
 }
 
-/* Extended messages obey what compact ones obey, as far as it is not about their form. */
-static bool concerns(const SessionRules *group, const SessionMessage *message, bool whole)
+/* Extended messages obey what compact ones obey, as far as it is not about their form. Chunks that nobody
+ * has asked for have one thing wrong with them, which session_chunk_rules tells. */
+static bool concerns(const Session *session, const SessionRules *group,
+                     const SessionMessage *message, bool whole)
 {
     WireKind kind = message->kind;
+
+    if (session_message_is_chunk(message) && !session->facts.structured &&
+        group != &session_chunk_rules)
+        return false;
 
     if (kind == WIRE_EXTENDED_REQUEST)
         kind = WIRE_REQUEST;
@@ -112,7 +123,7 @@ void session_judge(Session *session, const SessionMessage *message, bool whole)
     size_t index = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
-        if (concerns(groups[i], message, whole))
+        if (concerns(session, groups[i], message, whole))
             for (size_t j = 0; j < groups[i]->count; j++)
                 judge(session, message, &groups[i]->rules[j], index + j, excused);
         index += groups[i]->count;

@@ -170,7 +170,8 @@ static char *no_options_after(const Session *session, const SessionMessage *mess
 
 static char *request_magic(const Session *session, const SessionMessage *message)
 {
-    if (is_request(message) || is_late_option(session, message))
+    if (is_request(message) || is_late_option(session, message) ||
+        message->value[REQUEST_MAGIC] == NBD_EXTENDED_REQUEST_MAGIC)
         return NULL;
     return g_strdup_printf("where a request begins stands the magic " HEX,
                            message->value[REQUEST_MAGIC]);
@@ -194,7 +195,7 @@ static char *cookie_distinct(const Session *session, const SessionMessage *messa
 
 static char *command_flags_defined(const Session *session, const SessionMessage *message)
 {
-    uint64_t defined = NBD_CMD_FLAG_FUA;
+    uint64_t defined = NBD_CMD_FLAG_FUA | NBD_CMD_FLAG_PAYLOAD_LEN;
 
     (void)session;
     if (!is_request(message))
@@ -212,6 +213,7 @@ static char *command_flags_defined(const Session *session, const SessionMessage 
     default:
         break;
     }
+    /* What PAYLOAD_LEN may stand on has requirements of its own. */
     uint64_t undefined = message->value[REQUEST_FLAGS] & ~defined;
     return undefined == 0 ? NULL : g_strdup_printf("the command has no flags " HEX, undefined);
 }
@@ -260,9 +262,20 @@ static char *feature_offered(const Session *session, const SessionMessage *messa
 {
     if (sets(message, NBD_CMD_FLAG_FUA) && !offered(session, NBD_FLAG_SEND_FUA))
         return g_strdup("FUA is set, although SEND_FUA is not");
-    if (is_command(message, NBD_CMD_BLOCK_STATUS) && session->facts.contexts == 0)
-        return g_strdup("BLOCK_STATUS is sent, although no metadata context was negotiated");
-    return command_offered(session, message, NBD_CMD_RESIZE, NBD_FLAG_SEND_RESIZE);
+    return NULL;
+}
+
+static char *context_selected(const Session *session, const SessionMessage *message)
+{
+    if (!is_command(message, NBD_CMD_BLOCK_STATUS))
+        return NULL;
+    if (session->facts.contexts == 0 && !session->contexts_cut)
+        return g_strdup("BLOCK_STATUS is sent, although no metadata context is selected");
+    if (session->facts.contexts_apply || session->entered == NULL ||
+        session->contexts_export == NULL)
+        return NULL;
+    return g_strdup("BLOCK_STATUS is sent, although contexts were selected for another export than "
+                    "the one that was entered");
 }
 
 static char *zero_fields(const SessionMessage *message, uint64_t command)
@@ -295,8 +308,9 @@ static bool has_range(const SessionMessage *message)
     case NBD_CMD_TRIM:
     case NBD_CMD_CACHE:
     case NBD_CMD_WRITE_ZEROES:
-    case NBD_CMD_BLOCK_STATUS:
         return is_request(message);
+    case NBD_CMD_BLOCK_STATUS: /* with a payload, the length is the payload's */
+        return is_request(message) && !sets(message, NBD_CMD_FLAG_PAYLOAD_LEN);
     default:
         return false;
     }
@@ -307,7 +321,7 @@ static char *within_export(const Session *session, const SessionMessage *message
     uint64_t offset = message->value[REQUEST_OFFSET], length = message->value[REQUEST_LENGTH];
     uint64_t size = session->facts.size;
 
-    if (!has_range(message) || !session->facts.has_export ||
+    if (!has_range(message) || !session->facts.has_export || session->resizes > 0 ||
         (offset <= size && length <= size - offset))
         return NULL;
     return g_strdup_printf("offset " DEC " and length " DEC " reach beyond the export's " DEC
@@ -325,6 +339,7 @@ static bool is_aligned(const SessionMessage *message, uint64_t minimum)
 static uint64_t payload(const Session *session, const SessionMessage *message)
 {
     if (is_command(message, NBD_CMD_WRITE) ||
+        (message->kind == WIRE_EXTENDED_REQUEST && sets(message, NBD_CMD_FLAG_PAYLOAD_LEN)) ||
         (is_command(message, NBD_CMD_READ) && !session->facts.structured))
         return message->value[REQUEST_LENGTH];
     return 0;
@@ -365,7 +380,12 @@ static bool option_forfeits(const Session *session, const SessionMessage *messag
     case NBD_OPT_LIST:
     case NBD_OPT_STARTTLS:
     case NBD_OPT_STRUCTURED_REPLY:
+    case NBD_OPT_EXTENDED_HEADERS:
         return length != 0;
+    case NBD_OPT_LIST_META_CONTEXT:
+        return length < 8;
+    case NBD_OPT_SET_META_CONTEXT:
+        return length < 8 || !session->facts.structured;
     case NBD_OPT_INFO:
     case NBD_OPT_GO:
         return length < 6 || length > longest_info;
@@ -380,8 +400,12 @@ static bool request_forfeits(const Session *session, const SessionMessage *messa
 {
     bool large = (is_command(message, NBD_CMD_WRITE) || is_command(message, NBD_CMD_READ)) &&
                  message->value[REQUEST_LENGTH] > NBD_DEFAULT_MAX_PAYLOAD;
+    /* BLOCK_STATUS with a payload has to be borne even where it is not known (proto-ext-header.md:2502). */
+    bool needless =
+        message->kind == WIRE_EXTENDED_REQUEST && sets(message, NBD_CMD_FLAG_PAYLOAD_LEN) &&
+        !is_command(message, NBD_CMD_WRITE) && !is_command(message, NBD_CMD_BLOCK_STATUS);
 
-    return large || payload(session, message) > session->maximum ||
+    return large || needless || payload(session, message) > session->maximum ||
            (has_range(message) && !is_aligned(message, session->minimum));
 }
 
@@ -426,6 +450,7 @@ static const SessionRule request_rules[] = {
     SESSION_RULE(trim_offered, REQ("transmission.trim.unadvertised"), RULE_ALWAYS),
     SESSION_RULE(write_zeroes_offered, REQ("transmission.write-zeroes.unadvertised"), RULE_ALWAYS),
     SESSION_RULE(feature_offered, REQ("transmission.flags.unexposed-feature"), RULE_ALWAYS),
+    SESSION_RULE(context_selected, REQ("transmission.block-status.client-selected"), RULE_ALWAYS),
     SESSION_RULE(flush_zero, REQ("transmission.flush.client-zero"), RULE_ALWAYS),
     SESSION_RULE(disc_zero, REQ("transmission.disc.client-zero"), RULE_ALWAYS),
     SESSION_RULE(within_export, REQ("size.client-within-export"), RULE_ALWAYS),

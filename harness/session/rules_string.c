@@ -59,17 +59,34 @@ static size_t option_texts(const SessionMessage *message, Text text[2])
         text[0] = text_at(message, 0, length);
         return 1;
     }
-    if ((option != NBD_OPT_INFO && option != NBD_OPT_GO) || length < 6)
+    bool info = option == NBD_OPT_INFO || option == NBD_OPT_GO;
+    bool contexts = option == NBD_OPT_LIST_META_CONTEXT || option == NBD_OPT_SET_META_CONTEXT;
+    uint64_t rest = info ? 6 : 8; /* the length of the name, and what follows it at least */
+    if ((!info && !contexts) || length < rest)
         return 0;
     uint64_t name = wire_get(message->data->data, 4);
-    if (name > length - 6)
+    if (name > length - rest)
         return 0;
     text[0] = text_at(message, 4, name);
     return 1;
 }
 
+/* An error's text, where it fits into the chunk. */
+static size_t chunk_texts(const SessionMessage *message, Text text[2])
+{
+    const SessionChunk *chunk = &message->chunk;
+    uint64_t fixed = chunk->type == NBD_REPLY_TYPE_ERROR_OFFSET ? 14 : 6;
+
+    if (!chunk->has_error || chunk->length < fixed || chunk->text_length > chunk->length - fixed)
+        return 0;
+    text[0] = text_at(message, 6, chunk->text_length);
+    return 1;
+}
+
 static size_t texts(const SessionMessage *message, Text text[2])
 {
+    if (session_message_is_chunk(message))
+        return chunk_texts(message, text);
     return message->kind == WIRE_OPTION ? option_texts(message, text) : reply_texts(message, text);
 }
 
@@ -156,3 +173,11 @@ SESSION_RULES(session_reply_string_rules, WIRE_OPTION_REPLY, reply_rules);
 
 static const SessionRule option_rules[] = {BOTH_SIDES};
 SESSION_RULES(session_option_string_rules, WIRE_OPTION, option_rules);
+
+/* A text that is too long for a string breaks what error chunks obey. */
+static const SessionRule chunk_rules[] = {
+    SESSION_RULE(string_long, REQ("string.max-256"), RULE_ALWAYS),
+    SESSION_RULE(string_nul, REQ("string.no-nul"), RULE_ALWAYS),
+    SESSION_RULE(string_utf8, REQ("string.utf-8"), RULE_ALWAYS),
+};
+SESSION_RULES_WHOLE(session_chunk_string_rules, WIRE_CHUNK, chunk_rules);

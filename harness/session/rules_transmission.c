@@ -138,9 +138,25 @@ static char *disc_no_reply(const Session *session, const SessionMessage *message
     return g_strdup_printf("a reply with the cookie of DISC, " HEX, cookie_of(message));
 }
 
+/* A chunk behind the last one of a reply. */
+static bool is_late_chunk(const Session *session, const SessionMessage *message)
+{
+    return session_message_is_chunk(message) &&
+           session_was_answered_in_chunks(session, cookie_of(message));
+}
+
+static char *done_last(const Session *session, const SessionMessage *message)
+{
+    if (answers(session, message) != ANSWERS_AGAIN || !is_late_chunk(session, message))
+        return NULL;
+    return g_strdup_printf("a chunk with the cookie " HEX
+                           " follows the one with DONE for the same request",
+                           cookie_of(message));
+}
+
 static char *reply_once(const Session *session, const SessionMessage *message)
 {
-    if (answers(session, message) != ANSWERS_AGAIN)
+    if (answers(session, message) != ANSWERS_AGAIN || is_late_chunk(session, message))
         return NULL;
     return g_strdup_printf("a second reply to the request with the cookie " HEX,
                            cookie_of(message));
@@ -165,120 +181,53 @@ static char *reply_cookie(const Session *session, const SessionMessage *message)
 
 static char *structured_when_negotiated(const Session *session, const SessionMessage *message)
 {
-    if (!message->answers || message->request.command != NBD_CMD_READ || !session->facts.structured)
+    if (!message->answers || message->request.command != NBD_CMD_READ ||
+        !session->facts.structured || session->facts.extended)
         return NULL;
     return g_strdup(
         "READ is answered by a simple reply, although structured replies were negotiated");
 }
 
-/* ---- Errors ---------------------------------------------------------------------------------- */
-
-static bool error_is(const SessionMessage *message, uint32_t error)
+static char *status_structured(const Session *session, const SessionMessage *message)
 {
-    return message->answers && message->value[SIMPLE_REPLY_ERROR] == error;
-}
-
-static const char *command(const SessionMessage *message)
-{
-    const char *name = wire_name(&wire_commands, message->request.command);
-
-    return name == NULL ? "an unknown command" : name;
-}
-
-static char *error_defined(const Session *session, const SessionMessage *message)
-{
-    uint64_t error = message->value[SIMPLE_REPLY_ERROR];
-
-    (void)session;
-    if (!message->answers || wire_name(&wire_errors, error) != NULL)
+    if (!message->answers || message->request.command != NBD_CMD_BLOCK_STATUS ||
+        message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS || session->facts.extended)
         return NULL;
-    return g_strdup_printf("the reply's error is " DEC ", a value that the protocol does not have",
-                           error);
+    return g_strdup("BLOCK_STATUS is answered by a simple reply that reports success");
 }
 
-static char *error_enomem(const Session *session, const SessionMessage *message)
+/* ---- Extended headers ------------------------------------------------------------------------ */
+
+static char *extended_only(const Session *session, const SessionMessage *message)
 {
-    (void)session;
-    if (!error_is(message, NBD_ENOMEM) || message->request.length > NBD_DEFAULT_MAX_PAYLOAD)
+    if (!session->facts.extended || !is_simple(message))
         return NULL;
-    return g_strdup_printf("%s of " DEC " bytes fails with ENOMEM", command(message),
-                           message->request.length);
+    return g_strdup("a simple reply came, although extended headers were negotiated");
 }
 
-static bool zeroes_command(const SessionMessage *message)
+static char *chunk_extended_only(const Session *session, const SessionMessage *message)
 {
-    return message->request.command == NBD_CMD_WRITE_ZEROES;
-}
-
-static char *error_enotsup(const Session *session, const SessionMessage *message)
-{
-    (void)session;
-    if (!error_is(message, NBD_ENOTSUP) || zeroes_command(message))
+    if (!session->facts.extended || message->kind != WIRE_CHUNK)
         return NULL;
-    return g_strdup_printf("%s fails with ENOTSUP, which only WRITE_ZEROES may", command(message));
+    return g_strdup("a compact chunk came, although extended headers were negotiated");
 }
 
-static char *enotsup_without_fast(const Session *session, const SessionMessage *message)
+static char *extended_unnegotiated(const Session *session, const SessionMessage *message)
 {
-    if (!error_is(message, NBD_ENOTSUP) || !zeroes_command(message) ||
-        message->request.flags & NBD_CMD_FLAG_FAST_ZERO ||
-        !(session->facts.transmission_flags & NBD_FLAG_SEND_FAST_ZERO))
+    if (session->facts.extended || message->kind != WIRE_EXTENDED_REPLY)
         return NULL;
-    return g_strdup("WRITE_ZEROES without FAST_ZERO fails with ENOTSUP");
+    return g_strdup("an extended reply came, although extended headers were not negotiated");
 }
 
-static char *enotsup_unadvertised(const Session *session, const SessionMessage *message)
+static char *offset_echo(const Session *session, const SessionMessage *message)
 {
-    if (!error_is(message, NBD_ENOTSUP) || !zeroes_command(message) ||
-        session->facts.transmission_flags & NBD_FLAG_SEND_FAST_ZERO)
+    if (message->kind != WIRE_EXTENDED_REPLY || !message->answers ||
+        session_pending_reply(session, message) == NULL ||
+        message->value[EXTENDED_REPLY_OFFSET] == message->request.offset)
         return NULL;
-    return g_strdup("WRITE_ZEROES fails with ENOTSUP, although SEND_FAST_ZERO is not set");
-}
-
-static char *fast_eoverflow(const Session *session, const SessionMessage *message)
-{
-    (void)session;
-    if (!error_is(message, NBD_EOVERFLOW) || !zeroes_command(message) ||
-        !(message->request.flags & NBD_CMD_FLAG_FAST_ZERO))
-        return NULL;
-    return g_strdup("WRITE_ZEROES with FAST_ZERO fails with EOVERFLOW");
-}
-
-/* A request without payload may be too long to be served at once; a READ only where the reply could
- * have been a structured one. */
-static char *error_eoverflow(const Session *session, const SessionMessage *message)
-{
-    if (!error_is(message, NBD_EOVERFLOW))
-        return NULL;
-    switch (message->request.command) {
-    case NBD_CMD_READ:
-        if (session->facts.structured)
-            return NULL;
-        break;
-    case NBD_CMD_TRIM:
-    case NBD_CMD_CACHE:
-    case NBD_CMD_WRITE_ZEROES:
-    case NBD_CMD_BLOCK_STATUS:
-        if (message->request.flags & NBD_CMD_FLAG_FAST_ZERO ||
-            message->request.length > session->facts.maximum)
-            return NULL;
-        break;
-    default:
-        break;
-    }
-    return g_strdup_printf("%s of " DEC " bytes fails with EOVERFLOW", command(message),
-                           message->request.length);
-}
-
-/* ---- Structured replies ---------------------------------------------------------------------- */
-
-static char *req_one(const Session *session, const SessionMessage *message)
-{
-    (void)session;
-    if (!message->answers || message->chunk.type != NBD_REPLY_TYPE_BLOCK_STATUS ||
-        !(message->request.flags & NBD_CMD_FLAG_REQ_ONE) || message->chunk.length <= 12)
-        return NULL;
-    return g_strdup("with REQ_ONE set, a chunk holds more than one extent");
+    return g_strdup_printf("the reply says that it is for offset " DEC
+                           ", but the request's offset was " DEC,
+                           message->value[EXTENDED_REPLY_OFFSET], message->request.offset);
 }
 
 #define EVERY_REPLY                                                                                \
@@ -297,21 +246,17 @@ static const SessionRule simple_reply_rules[] = {
     EVERY_REPLY,
     SESSION_RULE(structured_when_negotiated, REQ("transmission.read.structured-when-negotiated"),
                  RULE_ALWAYS),
-    SESSION_RULE(error_defined, REQ("error.defined-value"), RULE_ALWAYS),
-    SESSION_RULE(error_enomem, REQ("error.enomem"), RULE_ALWAYS),
-    SESSION_RULE(error_enotsup, REQ("error.enotsup"), RULE_ALWAYS),
-    SESSION_RULE(enotsup_without_fast, REQ("transmission.write-zeroes.enotsup-without-fast"),
-                 RULE_ALWAYS),
-    SESSION_RULE(enotsup_unadvertised, REQ("transmission.write-zeroes.enotsup-unadvertised"),
-                 RULE_ALWAYS),
-    SESSION_RULE(fast_eoverflow, REQ("transmission.write-zeroes.fast-eoverflow"), RULE_ALWAYS),
-    SESSION_RULE(error_eoverflow, REQ("error.eoverflow"), RULE_ALWAYS),
+    SESSION_RULE(status_structured, REQ("transmission.block-status.structured"), RULE_ALWAYS),
+    SESSION_RULE(extended_only, REQ("extended.reply.only"), RULE_ALWAYS),
 };
 SESSION_RULES(session_simple_reply_rules, WIRE_SIMPLE_REPLY, simple_reply_rules);
 
 static const SessionRule chunk_rules[] = {
     SESSION_RULE(simple_only, REQ("transmission.reply.simple-only"), RULE_ALWAYS),
     EVERY_REPLY,
-    SESSION_RULE(req_one, REQ("transmission.block-status.req-one"), RULE_ALWAYS),
+    SESSION_RULE(done_last, REQ("transmission.structured-reply.done-last"), RULE_ENDPOINT),
+    SESSION_RULE(extended_unnegotiated, REQ("extended.reply.unnegotiated"), RULE_ALWAYS),
+    SESSION_RULE(chunk_extended_only, REQ("extended.reply.only"), RULE_ALWAYS),
+    SESSION_RULE(offset_echo, REQ("extended.reply.offset"), RULE_ALWAYS),
 };
 SESSION_RULES(session_chunk_rules, WIRE_CHUNK, chunk_rules);

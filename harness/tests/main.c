@@ -32,6 +32,7 @@
     SUITE(scenario_error)                                                                          \
     SUITE(selection)                                                                               \
     SUITE(session)                                                                                 \
+    SUITE(session_chunks)                                                                          \
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
     SUITE(soak_crowd)                                                                              \

@@ -108,7 +108,8 @@ static void append_part(GByteArray *out, const char *text, size_t behind)
     } else if (g_str_equal(words[0], "fill")) {
         guint count = (guint)number(NULL, words[1]), before = out->len;
         g_byte_array_set_size(out, before + count);
-        memset(out->data + before, (int)number(NULL, words[2]), count);
+        if (count > 0)
+            memset(out->data + before, (int)number(NULL, words[2]), count);
     } else if (g_str_equal(words[0], "ask")) {
         append_ask(out, words);
     } else {

@@ -410,13 +410,15 @@ static void extended_headers_are_not_taken_for_something_else(void)
 {
     g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
 
-    talk_say(talk, HELLO OPT("EXTENDED_HEADERS") ACK("EXTENDED_HEADERS") ENTER(
-                       "HAS_FLAGS") "C hex 21e41c71; C fill 28 0; S hex 6e8a278c; S fill 28 0;");
+    talk_say(talk,
+             HELLO OPT("EXTENDED_HEADERS") ACK("EXTENDED_HEADERS") ENTER(
+                 "HAS_FLAGS") "C hex 21e41c71; C fill 28 0; S hex 6e8a278c0001; S fill 26 0;");
     talk_broken(talk, "");
     CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
     CU_ASSERT(!session_desynchronised(talk->session, SIDE_SERVER));
     CU_ASSERT(session_facts(talk->session)->extended);
-    CU_ASSERT_EQUAL(session_facts(talk->session)->in_flight, 1);
+    CU_ASSERT_EQUAL(session_facts(talk->session)->requests_sent, 1);
+    CU_ASSERT_EQUAL(session_facts(talk->session)->in_flight, 0);
 }
 
 static void an_option_behind_go_that_succeeded_ends_the_framing(void)

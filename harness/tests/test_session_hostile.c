@@ -74,8 +74,8 @@ static void data_that_may_be_of_any_length_is_counted_and_dropped(void)
         {HELLO OPT("0x1234") "S reply option=0x1234 type=77 length=0xffffffff;", 0xffffffff,
          SESSION_KEEP_OPTION_DATA},
         {HELLO STRUCTURED ENTER("HAS_FLAGS")
-             READ("1") "S chunk type=OFFSET_DATA cookie=1 length=0xffffffff;",
-         0xffffffff, SESSION_KEEP_PAYLOAD},
+             READ("1") "S chunk type=0x8777 cookie=1 length=0xffffffff + hex 000000050000;",
+         0xfffffff9, SESSION_KEEP_ERROR},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -192,6 +192,28 @@ static const char *const seeds[] = {
     HELLO STRUCTURED ENTER(ALL_FLAGS) READ("1")
     "S chunk type=OFFSET_DATA cookie=1 + fill 8 0 + fill 512 1; S chunk flags=DONE cookie=1;",
     OLDSTYLE("HAS_FLAGS") READ("1") DATA("1"),
+    HELLO STRUCTURED ENTER(ALL_FLAGS) READ("1") FLUSH("2")
+    "S chunk type=ERROR_OFFSET cookie=1 + hex 0000000500026f6b0000000000000100;"
+    "S chunk type=OFFSET_HOLE cookie=1 + hex 000000000000000000000100;"
+    "S chunk type=ERROR flags=DONE cookie=2 + hex 0000001600026f6b; S chunk flags=DONE cookie=1;",
+    HELLO STRUCTURED
+    "C option option=SET_META_CONTEXT + hex 000000046469736b000000010000000f + text base:allocation;"
+    "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=1 + text base:allocation;"
+    ACK("SET_META_CONTEXT") ENTER(ALL_FLAGS) "C request type=BLOCK_STATUS length=4096 cookie=1;"
+    "S chunk type=BLOCK_STATUS flags=DONE cookie=1 + hex 00000001000002000000000000000e0000000001;",
+    HELLO OPT("STARTTLS") ACK("STARTTLS") "C hex 16030100020000; S hex 16030300020000; TLS;"
+    ENTER(ALL_FLAGS) READ("1"),
+    HELLO OPT("EXTENDED_HEADERS") ACK("EXTENDED_HEADERS")
+    "C option option=SET_META_CONTEXT + hex 000000046469736b000000010000000f + text base:allocation;"
+    "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=1 + text base:allocation;"
+    ACK("SET_META_CONTEXT") ENTER(ALL_FLAGS "|BLOCK_STATUS_PAYLOAD|SEND_RESIZE")
+    "C extended-request type=BLOCK_STATUS length=4096 cookie=1;"
+    "C extended-request type=RESIZE offset=4096 cookie=2;"
+    "C extended-request type=WRITE flags=PAYLOAD_LEN length=8 cookie=3 + fill 8 1;"
+    "S extended-reply type=BLOCK_STATUS_EXT flags=DONE cookie=1 + hex 0000000100000001"
+    " + hex 00000000000010000000000000000003;"
+    "S extended-reply type=ERROR flags=DONE cookie=3 + hex 000000050000;"
+    "S extended-reply flags=DONE cookie=2;",
 };
 /* clang-format on */
 
@@ -201,6 +223,8 @@ static void feed_damaged(Talk *talk, const TalkLine *line)
     size_t size = line->bytes->len;
     g_autofree uint8_t *bytes = g_memdup2(line->bytes->data, size);
 
+    if (line->tls)
+        session_start_tls(talk->session);
     if (size == 0 || g_rand_int_range(talk->random, 0, 20) == 0)
         return;
     if (g_rand_int_range(talk->random, 0, 4) == 0)
@@ -230,7 +254,7 @@ static void nonsense_does_no_harm(void)
 
     for (size_t i = 0; i < G_N_ELEMENTS(seeds); i++)
         g_ptr_array_add(scripts, talk_lines(seeds[i]));
-    for (guint i = 0; i < 9000; i++) {
+    for (guint i = 0; i < 13000; i++) {
         const GPtrArray *lines = scripts->pdata[i % scripts->len];
         g_autoptr(Talk) talk = talk_new(i & 1 ? VANTAGE_ENDPOINT : VANTAGE_RELAY, SPLIT_WHOLE);
         g_rand_set_seed(talk->random, i);

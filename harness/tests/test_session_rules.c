@@ -3,15 +3,11 @@
 #include <CUnit/CUnit.h>
 #include <string.h>
 
-#include "talk.h"
+#include "session_rows.h"
 
 void session_rules_tests(void);
 
-typedef struct {
-    const char *broken; /* ids joined by blanks, most often one */
-    const char *bad;
-    const char *good;
-} Row;
+typedef SessionRow Row;
 
 #define UNFIXED "S greeting + newstyle flags=0; C client-flags;"
 #define WITH_ZEROES                                                                                \
@@ -23,7 +19,7 @@ typedef struct {
 #define INFO_THEN ASK("INFO", "") EXPORT("INFO", "1048576", "HAS_FLAGS") ACK("INFO")
 #define GO HELLO ASK("GO", "")
 #define GO_SIZES HELLO ASK("GO", " BLOCK_SIZE")
-#define CONTEXTS "C option option=LIST_META_CONTEXT + hex 0000000000000000;"
+#define CONTEXTS STRUCTURED "C option option=LIST_META_CONTEXT + hex 0000000000000000;"
 
 static const Row greeting_rows[] = {
     {"handshake.newstyle.greeting", "S greeting magic=7;", GREETING},
@@ -96,7 +92,7 @@ static const Row reply_rows[] = {
      HELLO "C option option=ABORT;" ERROR("ABORT", "ERR_TLS_REQD")},
     {"handshake.reply.type", GO ERROR("GO", "META_CONTEXT + meta-context id=1"),
      HELLO CONTEXTS ERROR("LIST_META_CONTEXT",
-                          "META_CONTEXT + meta-context id=1") "S reply option=9 type=ACK;"},
+                          "META_CONTEXT + meta-context + text x-a:b") "S reply option=9 type=ACK;"},
     {"handshake.reply.type", HELLO "C option option=STARTTLS;" ERROR("STARTTLS", "77"),
      HELLO "C option option=0x4321;" ERROR("0x4321", "77")},
     {"handshake.reply.ack-empty", HELLO OPT_LIST "S reply option=LIST type=ACK + hex 00;",
@@ -194,9 +190,8 @@ static const Row string_rows[] = {
     {"string.utf-8", GO GO_INFO("info info=NAME + hex c0af"),
      GO GO_INFO("info info=NAME + hex 2f")},
     {"handshake.rep-meta-context.utf-8",
-     HELLO CONTEXTS ERROR("LIST_META_CONTEXT", "META_CONTEXT + meta-context id=1 + hex ff"),
-     HELLO CONTEXTS ERROR("LIST_META_CONTEXT",
-                          "META_CONTEXT + meta-context id=0xff + text base:x")},
+     HELLO CONTEXTS ERROR("LIST_META_CONTEXT", "META_CONTEXT + meta-context + hex ff"),
+     HELLO CONTEXTS ERROR("LIST_META_CONTEXT", "META_CONTEXT + meta-context + text base:x")},
     {"string.max-256", HELLO "C option option=EXPORT_NAME + fill 257 97;",
      HELLO "C option option=EXPORT_NAME + fill 256 97;"},
     {"string.max-4096", HELLO "C option option=EXPORT_NAME + fill 4097 97;",
@@ -226,34 +221,19 @@ static const Row transmission_rows[] = {
      OPEN FLUSH("1") DONE("1") FLUSH("1") DONE("1")},
     {"transmission.reply.once", OPEN READ("1") DATA("1") READ("2") DATA("1"),
      OPEN READ("1") DATA("1") READ("2") DATA("2")},
-    {"transmission.reply.once",
-     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk flags=DONE cookie=1; S chunk cookie=1;",
-     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk cookie=1; S chunk flags=DONE cookie=1;"},
     {"transmission.reply.unasked", OPEN DONE("1"), OPEN FLUSH("1") DONE("1")},
-    {"transmission.reply.unasked", HELLO STRUCTURED ENTER(ALL_FLAGS) "S chunk cookie=1;",
-     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk cookie=1;"},
+    {"transmission.reply.unasked", HELLO STRUCTURED ENTER(ALL_FLAGS) "S chunk flags=DONE cookie=1;",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk flags=DONE cookie=1;"},
     {"transmission.reply.cookie", OPEN FLUSH("1") DONE("0x0100000000000000"),
      OPEN FLUSH("1") DONE("1")},
     {"transmission.reply.cookie", OPEN READ("1") DATA("7"),
      OPEN READ("7") READ("1") DATA("1") DATA("7")},
-    {"transmission.reply.cookie", HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk cookie=2;",
+    {"transmission.reply.cookie",
+     HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk flags=DONE cookie=2;",
      HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") DONE("1")},
     {"transmission.read.structured-when-negotiated",
      HELLO STRUCTURED ENTER(ALL_FLAGS) READ("1") FAILS("1", "EINVAL"),
      HELLO STRUCTURED ENTER(ALL_FLAGS) WRITE("1") FAILS("1", "EINVAL")},
-    {"transmission.block-status.req-one",
-     HELLO STRUCTURED
-     "C option option=SET_META_CONTEXT + hex 0000000000000000;"
-     "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=1 + text a:b;" ACK(
-         "SET_META_CONTEXT")
-         ENTER(ALL_FLAGS) "C request type=BLOCK_STATUS flags=REQ_ONE length=512 cookie=1;"
-                          "S chunk type=BLOCK_STATUS cookie=1 + fill 20 1;",
-     HELLO STRUCTURED
-     "C option option=SET_META_CONTEXT + hex 0000000000000000;"
-     "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=1 + text a:b;" ACK(
-         "SET_META_CONTEXT")
-         ENTER(ALL_FLAGS) "C request type=BLOCK_STATUS flags=REQ_ONE length=512 cookie=1;"
-                          "S chunk type=BLOCK_STATUS cookie=1 + fill 12 1;"},
 };
 
 #define ZEROES(flags) "C request type=WRITE_ZEROES flags=" flags " length=512 cookie=1;"
@@ -344,10 +324,6 @@ static const Row client_rows[] = {
     {"transmission.flags.unexposed-feature",
      HELLO ENTER("HAS_FLAGS") "C request type=READ flags=FUA length=512;",
      OPEN "C request type=READ flags=FUA length=512;"},
-    {"transmission.flags.unexposed-feature", OPEN "C request type=RESIZE;",
-     HELLO ENTER("HAS_FLAGS|SEND_RESIZE") "C request type=RESIZE;"},
-    {"transmission.flags.unexposed-feature",
-     HELLO STRUCTURED ENTER(ALL_FLAGS) "C request type=BLOCK_STATUS;", OPEN "C request type=READ;"},
     {"transmission.flush.client-zero", OPEN "C request type=FLUSH length=1;", OPEN FLUSH("1")},
     {"transmission.disc.client-zero", OPEN "C request type=DISC offset=1;", OPEN DISC("1")},
     {"size.client-within-export", OPEN "C request type=READ offset=1048576 length=1;",
@@ -364,10 +340,7 @@ static const Row client_rows[] = {
      LARGE "C request type=READ length=1048576;"},
 };
 
-static const struct {
-    const Row *rows;
-    size_t count;
-} tables[] = {
+static const SessionRows tables[] = {
     {greeting_rows, G_N_ELEMENTS(greeting_rows)},
     {reply_rows, G_N_ELEMENTS(reply_rows)},
     {size_rows, G_N_ELEMENTS(size_rows)},
@@ -375,6 +348,12 @@ static const struct {
     {transmission_rows, G_N_ELEMENTS(transmission_rows)},
     {error_rows, G_N_ELEMENTS(error_rows)},
     {client_rows, G_N_ELEMENTS(client_rows)},
+};
+
+/* Rows that have files of their own. */
+static const SessionRows *const others[] = {
+    &session_chunk_rows, &session_error_rows,    &session_status_rows, &session_context_rows,
+    &session_tls_rows,   &session_extended_rows, &session_resize_rows,
 };
 
 /* How often each rule judged, and found a breach, over all rows. */
@@ -394,7 +373,8 @@ static void count_rules(Counts *counts, const Session *session)
 static void right_side_is_tainted(const Talk *talk, const char *ids)
 {
     g_auto(GStrv) words = g_strsplit(ids, " ", -1);
-    bool tainted[2] = {false, false};
+    /* So long a READ gives the server the right to hang up, although it is but a SHOULD NOT. */
+    bool tainted[2] = {g_str_equal(ids, "extended.request.client-read-length"), false};
 
     for (size_t i = 0; words[i] != NULL; i++) {
         const Requirement *requirement = requirement_find(words[i]);
@@ -439,6 +419,8 @@ static void each_rule_blames_the_right_requirement_and_is_silent_on_what_is_righ
 
     for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
         try_rows(&counts, tables[i].rows, tables[i].count);
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+        try_rows(&counts, others[i]->rows, others[i]->count);
     for (size_t i = 0; i < session_rule_count(); i++) {
         if (blamed[i] == 0 || judged[i] == blamed[i])
             g_printerr("\n  rule %s judged %u times, and %u of them blamed", session_rule_name(i),

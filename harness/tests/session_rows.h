@@ -1,0 +1,35 @@
+/* Conversations that break a rule of the session, each with its nearest neighbour, which breaks none. */
+#ifndef NBDCONFORM_TESTS_SESSION_ROWS_H
+#define NBDCONFORM_TESTS_SESSION_ROWS_H
+
+#include "talk.h"
+
+typedef struct {
+    const char *broken; /* ids joined by blanks, most often one */
+    const char *bad;
+    const char *good;
+} SessionRow;
+
+typedef struct {
+    const SessionRow *rows;
+    size_t count;
+} SessionRows;
+
+#define SESSION_ROWS(name, table) const SessionRows name = {table, G_N_ELEMENTS(table)}
+
+extern const SessionRows session_chunk_rows, session_error_rows, session_status_rows,
+    session_context_rows, session_tls_rows, session_extended_rows, session_resize_rows;
+
+#define OPEN_STRUCTURED HELLO STRUCTURED ENTER(ALL_FLAGS "|SEND_DF")
+#define CHUNK_DONE(cookie) "S chunk flags=DONE cookie=" cookie ";"
+#define CHUNK_ERROR(cookie, number)                                                                \
+    "S chunk type=ERROR flags=DONE cookie=" cookie " + hex 000000" number "0000;"
+/* READ in these conversations asks for 512 bytes from 0 on. */
+#define CHUNK_DATA(flags, offset, size)                                                            \
+    "S chunk type=OFFSET_DATA flags=" flags " cookie=1 + hex 000000000000" offset " + fill " size  \
+    " 9;"
+#define CHUNK_HOLE(flags, offset, size)                                                            \
+    "S chunk type=OFFSET_HOLE flags=" flags " cookie=1 + hex 000000000000" offset                  \
+    " + hex 0000" size ";"
+
+#endif

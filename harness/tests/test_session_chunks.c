@@ -1,0 +1,302 @@
+/* How the session follows replies in chunks, and what it tells of them: what is covered, what ends a reply,
+ * the contexts that are selected; and that chunks without end cost no memory. */
+#include <CUnit/CUnit.h>
+
+#include "session/private.h"
+#include "session_rows.h"
+
+void session_chunks_tests(void);
+
+#define LONG_READ "C request type=READ length=1048576 cookie=1;"
+#define EXTENDED HELLO "C option option=EXTENDED_HEADERS;" ACK("EXTENDED_HEADERS") ENTER(ALL_FLAGS)
+#define SET                                                                                        \
+    "C option option=SET_META_CONTEXT + hex 000000046469736b00000001 + hex 0000000f"               \
+    " + text base:allocation;"                                                                     \
+    "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=7"                        \
+    " + text base:allocation;" ACK("SET_META_CONTEXT")
+
+/* The last message of the conversation. */
+static SessionMessage *last_of(const char *script)
+{
+    g_autoptr(Session) session = session_new(VANTAGE_ENDPOINT);
+    g_autoptr(GPtrArray) lines = talk_lines(script);
+    SessionMessage *last = NULL, *next;
+
+    for (guint i = 0; i < lines->len; i++) {
+        const TalkLine *line = lines->pdata[i];
+        session_feed(session, line->from, line->bytes->data, line->bytes->len);
+    }
+    while ((next = session_next(session)) != NULL) {
+        session_message_free(last);
+        last = next;
+    }
+    return last;
+}
+
+static void says(const char *script, const char *description)
+{
+    g_autoptr(SessionMessage) last = last_of(script);
+    g_autofree char *text = session_message_describe(last);
+
+    CU_ASSERT_STRING_EQUAL(text, description);
+}
+
+static void chunks_are_described(void)
+{
+    says(OPEN_STRUCTURED READ("1") CHUNK_DATA("DONE", "0000", "512"),
+         "chunk OFFSET_DATA DONE cookie=0x1 offset=0 length=512");
+    says(OPEN_STRUCTURED READ("1") CHUNK_HOLE("0", "0010", "0020"),
+         "chunk OFFSET_HOLE cookie=0x1 offset=16 length=32");
+    says(OPEN_STRUCTURED READ("1") CHUNK_DONE("1"), "chunk NONE DONE cookie=0x1");
+    says(OPEN_STRUCTURED FLUSH("1") "S chunk type=ERROR flags=DONE cookie=1"
+                                    " + hex 000000050003 + text bad;",
+         "chunk ERROR DONE cookie=0x1 error=EIO message=\"bad\"");
+    says(OPEN_STRUCTURED READ("1") "S chunk type=ERROR_OFFSET cookie=1"
+                                   " + hex 0000000500000000000000000100;",
+         "chunk ERROR_OFFSET cookie=0x1 error=EIO offset=256");
+    says(HELLO STRUCTURED SET ENTER(ALL_FLAGS) "C request type=BLOCK_STATUS length=4096 cookie=1;"
+                                               "S chunk type=BLOCK_STATUS flags=DONE cookie=1"
+                                               " + hex 000000070000100000000003;",
+         "chunk BLOCK_STATUS DONE cookie=0x1 id=7 extent=4096:0x3");
+    says(EXTENDED "C extended-request type=TRIM offset=512 length=8589934592 cookie=1;",
+         "extended-request TRIM cookie=0x1 offset=512 length=8589934592");
+    says(EXTENDED "C extended-request type=FLUSH cookie=1;"
+                  "S extended-reply flags=DONE cookie=1 offset=7;",
+         "extended-reply NONE DONE cookie=0x1 request-offset=7");
+}
+
+static void a_reply_is_summed_up(void)
+{
+    g_autoptr(SessionMessage) part =
+        last_of(OPEN_STRUCTURED READ("1") CHUNK_DATA("0", "0000", "100"));
+    g_autoptr(SessionMessage) whole = last_of(OPEN_STRUCTURED READ("1") CHUNK_DATA(
+        "0", "0000", "256") CHUNK_HOLE("0", "0100", "0100") CHUNK_DONE("1"));
+    g_autoptr(SessionMessage) failed = last_of(OPEN_STRUCTURED READ("1") CHUNK_DATA(
+        "0", "0000", "256") "S chunk type=ERROR flags=DONE cookie=1 + hex 000000160000;");
+    g_autoptr(SessionMessage) overlapped = last_of(
+        OPEN_STRUCTURED READ("1") CHUNK_DATA("0", "0000", "256") CHUNK_DATA("DONE", "0000", "512"));
+
+    CU_ASSERT(!session_message_ends_reply(part));
+    CU_ASSERT(part->reply.structured && !part->reply.uncertain);
+    CU_ASSERT_EQUAL(part->reply.covered, 100);
+    CU_ASSERT(session_message_ends_reply(whole));
+    CU_ASSERT_EQUAL(whole->reply.covered, 512);
+    CU_ASSERT_EQUAL(whole->reply.content_chunks, 2);
+    CU_ASSERT_EQUAL(whole->reply.error, NBD_SUCCESS);
+    CU_ASSERT(session_message_ends_reply(failed));
+    CU_ASSERT_EQUAL(failed->reply.covered, 256);
+    CU_ASSERT_EQUAL(failed->reply.error_chunks, 1);
+    CU_ASSERT_EQUAL(failed->reply.error, NBD_EINVAL);
+    CU_ASSERT(overlapped->reply.uncertain);
+}
+
+static void simple_replies_are_summed_up_alike(void)
+{
+    g_autoptr(SessionMessage) data = last_of(OPEN READ("1") DATA("1"));
+    g_autoptr(SessionMessage) error = last_of(OPEN READ("1") FAILS("1", "EIO"));
+    g_autoptr(SessionMessage) stray = last_of(OPEN FLUSH("1") FAILS("2", "EIO"));
+
+    CU_ASSERT(session_message_ends_reply(data) && !data->reply.structured);
+    CU_ASSERT_EQUAL(data->reply.covered, 512);
+    CU_ASSERT(session_message_ends_reply(error));
+    CU_ASSERT_EQUAL(error->reply.error, NBD_EIO);
+    CU_ASSERT(!session_message_ends_reply(stray));
+}
+
+static void a_reply_can_be_asked_after_while_it_comes(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN_STRUCTURED "C request type=READ length=1024 cookie=1;");
+    CU_ASSERT_EQUAL(session_reply(talk->session, 1)->content_chunks, 0);
+    CU_ASSERT_PTR_NULL(session_reply(talk->session, 2));
+    talk_say(talk, CHUNK_DATA("0", "0200", "512"));
+    CU_ASSERT_EQUAL(session_reply(talk->session, 1)->covered, 512);
+    talk_say(talk, CHUNK_DATA("DONE", "0000", "512"));
+    CU_ASSERT_PTR_NULL(session_reply(talk->session, 1));
+    talk_broken(talk, "");
+}
+
+/* ---- Facts ----------------------------------------------------------------------------------- */
+
+static void contexts_are_those_of_the_last_set(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    SessionContext context;
+
+    talk_say(talk, HELLO STRUCTURED SET);
+    CU_ASSERT_EQUAL(session_facts(talk->session)->contexts, 1);
+    CU_ASSERT(session_find_context(talk->session, 7, &context));
+    CU_ASSERT_STRING_EQUAL(context.name, "base:allocation");
+    CU_ASSERT(!session_find_context(talk->session, 8, &context));
+    talk_say(talk, ENTER(ALL_FLAGS));
+    CU_ASSERT(session_facts(talk->session)->contexts_apply);
+    talk_broken(talk, "");
+}
+
+static void starttls_forgets_what_was_agreed(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    const SessionFacts *facts = session_facts(talk->session);
+
+    talk_say(talk, HELLO "C option option=EXTENDED_HEADERS;" ACK("EXTENDED_HEADERS") SET
+             "C option option=STARTTLS; = an option's replies;" ACK(
+                 "STARTTLS") "= TLS handshake; S hex 16030300020102; C hex 1403; C hex 03000101;");
+    CU_ASSERT(facts->tls == SESSION_TLS_ACKNOWLEDGED);
+    CU_ASSERT(!facts->structured && !facts->extended && facts->contexts == 0);
+    talk_say(talk, "TLS; = option haggling;" STRUCTURED ENTER(ALL_FLAGS) READ("1")
+                       CHUNK_DATA("DONE", "0000", "512"));
+    CU_ASSERT(facts->tls == SESSION_TLS_RUNNING);
+    talk_broken(talk, "");
+}
+
+static void plain_text_behind_starttls_has_no_effect(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO "C option option=STARTTLS; C option option=STRUCTURED_REPLY;" ACK(
+                       "STARTTLS") "TLS; = option haggling;" ENTER("HAS_FLAGS"));
+    CU_ASSERT(!session_facts(talk->session)->structured);
+    CU_ASSERT_EQUAL(session_phase(talk->session), PHASE_TRANSMISSION);
+    talk_broken(talk, "handshake.option.one-at-a-time");
+}
+
+/* ---- Bounds ---------------------------------------------------------------------------------- */
+
+typedef uint64_t (*Place)(unsigned index);
+
+static uint64_t ascending(unsigned index)
+{
+    return index;
+}
+
+static uint64_t descending(unsigned index)
+{
+    return 1048575 - index;
+}
+
+static uint64_t scattered(unsigned index)
+{
+    return index < 524288 ? 2 * (uint64_t)index : 2 * (uint64_t)(index - 524288) + 1;
+}
+
+static void feed_data(Session *session, uint64_t offset)
+{
+    uint64_t value[WIRE_MAX_FIELDS];
+    uint8_t chunk[20 + 8 + 1] = {0};
+
+    wire_defaults(WIRE_CHUNK, value);
+    value[CHUNK_TYPE] = NBD_REPLY_TYPE_OFFSET_DATA;
+    value[CHUNK_COOKIE] = 1;
+    value[CHUNK_LENGTH] = 9;
+    wire_encode(WIRE_CHUNK, value, chunk);
+    wire_put(chunk + 20, 8, offset);
+    session_feed(session, SIDE_SERVER, chunk, sizeof chunk);
+    session_message_free(session_next(session));
+    session_finding_free(session_next_finding(session));
+}
+
+/* All of a READ, a byte a chunk; then its end. */
+static void trickle(Place place, bool uncertain)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN_STRUCTURED LONG_READ);
+    for (unsigned i = 0; i < 1048576; i++) {
+        feed_data(talk->session, place(i));
+        if (talk->session->ranges > SESSION_MAX_RANGES)
+            break;
+    }
+    CU_ASSERT(talk->session->ranges <= SESSION_MAX_RANGES);
+    const SessionReply *reply = session_reply(talk->session, 1);
+    CU_ASSERT_EQUAL(reply->uncertain, uncertain);
+    CU_ASSERT(uncertain || reply->covered == 1048576);
+    talk_say(talk, CHUNK_DONE("1"));
+    talk_broken(talk, "");
+    CU_ASSERT_EQUAL(talk->session->ranges, 0);
+}
+
+static void a_million_chunks_cost_no_memory(void)
+{
+    trickle(ascending, false);
+    trickle(descending, false);
+    trickle(scattered, true);
+}
+
+static void many_scattered_replies_cost_no_memory(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    GString *requests = g_string_new(OPEN_STRUCTURED);
+
+    for (unsigned i = 1; i <= 200; i++)
+        g_string_append_printf(requests, "C request type=READ length=1048576 cookie=%u;", i);
+    talk_say(talk, requests->str);
+    for (unsigned i = 1; i <= 200; i++)
+        for (unsigned j = 0; j < 600; j++) {
+            uint8_t chunk[20 + 8 + 1] = {0};
+            uint64_t value[WIRE_MAX_FIELDS];
+            wire_defaults(WIRE_CHUNK, value);
+            value[CHUNK_TYPE] = NBD_REPLY_TYPE_OFFSET_DATA;
+            value[CHUNK_COOKIE] = i;
+            value[CHUNK_LENGTH] = 9;
+            wire_encode(WIRE_CHUNK, value, chunk);
+            wire_put(chunk + 20, 8, UINT64_C(1024) * j);
+            session_feed(talk->session, SIDE_SERVER, chunk, sizeof chunk);
+            session_message_free(session_next(talk->session));
+        }
+    CU_ASSERT(talk->session->ranges <= SESSION_MAX_ALL_RANGES);
+    talk_broken(talk, "");
+    g_string_free(requests, TRUE);
+}
+
+static void an_error_s_offsets_have_their_bounds(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN_STRUCTURED LONG_READ);
+    for (unsigned i = 0; i < 1000; i++) {
+        g_autofree char *chunk = g_strdup_printf(
+            "S chunk type=ERROR_OFFSET cookie=1 + hex 000000050000 + hex %016x;", i);
+        talk_say(talk, chunk);
+    }
+    const SessionInFlight *waiting = session_waiting(talk->session, 1);
+    const SessionPending *pending = waiting->requests.head->data;
+    CU_ASSERT(pending->progress->failures->len <= SESSION_MAX_FAILURES);
+    CU_ASSERT_EQUAL(pending->reply.error_chunks, 1000);
+    talk_broken(talk, "");
+}
+
+static void requests_that_share_a_cookie_are_not_judged_by_their_chunks(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_RELAY, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN_STRUCTURED READ("1") "C request type=READ offset=512 length=512 cookie=1;");
+    talk_say(talk, CHUNK_DATA("0", "0200", "512") CHUNK_DATA("DONE", "0000", "512"));
+    talk_say(talk, CHUNK_DONE("1") FLUSH("1") CHUNK_DONE("1"));
+    talk_broken(talk, "");
+}
+
+void session_chunks_tests(void)
+{
+    CU_TestInfo tests[] = {
+        {"chunks are described", chunks_are_described},
+        {"a reply is summed up", a_reply_is_summed_up},
+        {"simple replies are summed up alike", simple_replies_are_summed_up_alike},
+        {"a reply can be asked after while it comes", a_reply_can_be_asked_after_while_it_comes},
+        {"contexts are those of the last SET", contexts_are_those_of_the_last_set},
+        {"STARTTLS forgets what was agreed", starttls_forgets_what_was_agreed},
+        {"plain text behind STARTTLS has no effect", plain_text_behind_starttls_has_no_effect},
+        {"a million chunks cost no memory", a_million_chunks_cost_no_memory},
+        {"many scattered replies cost no memory", many_scattered_replies_cost_no_memory},
+        {"an error's offsets have their bounds", an_error_s_offsets_have_their_bounds},
+        {"requests that share a cookie are not judged by their chunks",
+         requests_that_share_a_cookie_are_not_judged_by_their_chunks},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {
+        {"session: chunks", NULL, NULL, NULL, NULL, tests},
+        CU_SUITE_INFO_NULL,
+    };
+
+    CU_register_suites(suites);
+}
