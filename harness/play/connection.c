@@ -255,7 +255,7 @@ bool play_connection_start_tls(Connection *connection, const TransportTls *setti
         return false;
     connection->shaking = true;
     play_connection_note(connection, "C", "tls");
-    note_tls(connection);
+    play_connection_move(connection); /* poll() does not tell of a stream that has failed at once */
     return true;
 }
 

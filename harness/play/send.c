@@ -12,7 +12,7 @@ static bool speaks_well(const Connection *connection)
     const SessionFacts *facts = session_facts(connection->session);
 
     return !connection->corked && !connection->holding && !connection->closed &&
-           facts->style == STYLE_FIXED_NEWSTYLE &&
+           connection->came.length == 0 && facts->style == STYLE_FIXED_NEWSTYLE &&
            (facts->client_flags & NBD_FLAG_C_FIXED_NEWSTYLE) != 0 &&
            session_phase(connection->session) == PHASE_HAGGLING &&
            !session_tainted(connection->session, SIDE_CLIENT);
