@@ -12,6 +12,7 @@
     SUITE(play_fair)                                                                               \
     SUITE(play_structured)                                                                         \
     SUITE(play_hostile)                                                                            \
+    SUITE(play_tls)                                                                                \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
     SUITE(reference_ending)                                                                        \
