@@ -34,10 +34,10 @@ static const struct {
     const Verb *verbs;
     const size_t *count;
 } tables[] = {
-    {play_setup_verbs, &play_setup_verb_count},   {play_send_verbs, &play_send_verb_count},
-    {play_expect_verbs, &play_expect_verb_count}, {play_request_verbs, &play_request_verb_count},
-    {play_engine_verbs, &play_engine_verb_count}, {play_process_verbs, &play_process_verb_count},
-    {play_tls_verbs, &play_tls_verb_count}};
+    {play_setup_verbs, &play_setup_verb_count},     {play_send_verbs, &play_send_verb_count},
+    {play_expect_verbs, &play_expect_verb_count},   {play_request_verbs, &play_request_verb_count},
+    {play_status_verbs, &play_status_verb_count},   {play_engine_verbs, &play_engine_verb_count},
+    {play_process_verbs, &play_process_verb_count}, {play_tls_verbs, &play_tls_verb_count}};
 
 const Verb *play_verb(ActorKind actor, const char *name)
 {
@@ -151,7 +151,7 @@ static bool check_named(Compiler *compiler, const Verb *verb, const Arg *arg)
 
     if (field == NULL)
         return unknown_field(compiler, verb, arg);
-    if (verb->actor != ACTOR_SERVER && arg->kind != ARG_EQUAL) {
+    if (verb->actor != ACTOR_SERVER && field->kind != FIELD_RESULT && arg->kind != ARG_EQUAL) {
         scenario_set_error(compiler->error, compiler->scenario, arg->place,
                            "%s is set by =, as in %s=…", arg->name, arg->name);
         return false;
@@ -164,7 +164,7 @@ static bool check_named(Compiler *compiler, const Verb *verb, const Arg *arg)
         return check_payload(compiler, arg->value);
     if (field->kind == FIELD_BYTES)
         return check_bytes(compiler, arg->value);
-    if (field->kind == FIELD_INTEGER) {
+    if (field->kind == FIELD_INTEGER || field->kind == FIELD_RESULT) {
         uint64_t number;
         return value_integer_of(arg->value, &compiler->scope, field->names, compiler->scenario,
                                 &number, compiler->error);
@@ -370,14 +370,21 @@ static void note_pins(Compiler *compiler, const Verb *verb, const Statement *lin
 
     if (g_str_equal(verb->name, "open")) {
         compiler->entered = true;
-        compiler->play_case->structured |= line_position(line, 0) != NULL && !says_plain(line);
+        compiler->play_case->structured |= (line_position(line, 0) != NULL && !says_plain(line)) ||
+                                           line_arg(line, "context") != NULL;
     }
+    if (g_str_equal(verb->name, "structured"))
+        compiler->play_case->structured = true;
     if (g_str_equal(verb->name, "simple-reply"))
         compiler->simple = true;
-    if (g_str_equal(verb->name, "chunk"))
+    if (g_str_equal(verb->name, "chunk") || g_str_equal(verb->name, "status") ||
+        g_str_equal(verb->name, "map"))
         compiler->play_case->chunks = true;
     if (says_plain(line) || g_str_equal(verb->name, "starttls") || g_str_equal(verb->name, "tls"))
         compiler->play_case->pins_tls = true;
+    compiler->play_case->content |= line_arg(line, "data") != NULL ||
+                                    line_arg(line, "expect") != NULL ||
+                                    g_str_equal(verb->name, "map");
     if (verb->actor != ACTOR_CLIENT || !g_str_equal(verb->name, "option") ||
         !value_integer_of(line_position(line, 0), &compiler->scope, &wire_options,
                           compiler->scenario, &option, NULL))
@@ -445,7 +452,8 @@ static bool check_plain(Compiler *compiler, const Statement *line)
     if (line_writes(compiler, verb, line))
         compiler->play_case->writes = true;
     note_pins(compiler, verb, line);
-    if (g_str_equal(verb->name, "open") || g_str_equal(verb->name, "served"))
+    if (g_str_equal(verb->name, "open") || g_str_equal(verb->name, "served") ||
+        g_str_equal(verb->name, "enter"))
         compiler->entered = true;
     return true;
 }

@@ -32,7 +32,6 @@ Connection *play_connection_new(const char *name, Transport *transport, GString 
     connection->out = g_byte_array_new();
     connection->cuts = g_array_new(FALSE, FALSE, sizeof(guint));
     g_queue_init(&connection->came);
-    connection->gatherer = gatherer_new();
     connection->next_cookie = 1;
     connection->last_progress_us = g_get_monotonic_time();
     connection->transcript = transcript;
@@ -95,7 +94,8 @@ static void collect(Connection *connection)
     while ((message = session_next(connection->session)) != NULL) {
         g_autofree char *text = session_message_describe(message);
         play_connection_note(connection, actor_of(message->from), text);
-        gatherer_take(connection->gatherer, message);
+        if (connection->gatherer != NULL)
+            gatherer_take(connection->gatherer, message);
         if (worth_keeping(connection, message))
             g_queue_push_tail(&connection->came, message);
         else

@@ -26,7 +26,7 @@ typedef struct {
     bool parted;        /* behind the case's last line we have sent ABORT */
     bool send_failed;   /* the peer takes no more; what it sent before may still be read */
     GQueue came;        /* of SessionMessage: from the peer, not yet expected by any line */
-    Gatherer *gatherer; /* of what comes in chunks */
+    Gatherer *gatherer; /* of what is read, where that is of interest; or NULL */
     bool
         keeps_chunks; /* some line is about single chunks; else only whole replies are of interest */
     size_t unasked_bytes; /* data of such messages that no request asked for, all told */

@@ -351,7 +351,7 @@ const Verb play_expect_verbs[] = {
          "and those that no line asks for are passed over; a line for the final reply ends the set. "
          "Fields: `length`, and of SERVER `name`, `description`; of INFO EXPORT `size`, `flags`; of "
          "INFO BLOCK_SIZE `minimum`, `preferred`, `maximum`; of INFO NAME `name`; of INFO DESCRIPTION "
-         "`description`; of errors `message`."},
+         "`description`; of META_CONTEXT `id`, `name`; of errors `message`."},
     {.name = "simple-reply",
      .actor = ACTOR_SERVER,
      .positions = none,

@@ -49,6 +49,8 @@ static bool reply_text(const SessionMessage *message, const char *name, FieldVal
             return text_field(message, 4, split, out);
         return g_str_equal(name, "description") && text_field(message, split, end, out);
     }
+    if (message->inner == WIRE_META_CONTEXT)
+        return g_str_equal(name, "name") && text_field(message, 4, end, out);
     if (message->inner == WIRE_INFO && message->inner_value[INFO_TYPE] == NBD_INFO_NAME)
         return g_str_equal(name, "name") && text_field(message, 2, end, out);
     if (message->inner == WIRE_INFO && message->inner_value[INFO_TYPE] == NBD_INFO_DESCRIPTION)
@@ -210,6 +212,14 @@ bool line_holds(Player *player, const Statement *line, const SessionMessage *mes
         if (!arg_holds(player, line->args->pdata[i], message, is_whole(line)))
             return false;
     return true;
+}
+
+bool line_compares(Player *player, const Arg *arg, uint64_t number, const WireNames *names)
+{
+    uint64_t wanted;
+
+    return arg->kind == ARG_BIND || (player_number(player, arg->value, names, &wanted) &&
+                                     compare_numbers(arg->kind, number, wanted));
 }
 
 /* `size as $size`, once the line has its message. */

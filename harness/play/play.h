@@ -130,6 +130,7 @@ typedef struct {
     bool alone;              /* uses tail, whole-export or process */
     bool process;            /* uses process: a server of its own, that it may signal */
     bool chunks;             /* is about single chunks, too */
+    bool content;            /* is about what is read */
     bool structured;         /* asks for structured replies itself, whatever the mode */
     bool pins_tls; /* is about STARTTLS or plain text: conversations begin in plain text */
     bool pins_enter, pins_replies; /* contradicts the modes other than these: */

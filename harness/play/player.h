@@ -36,7 +36,13 @@ typedef enum {
     ACTOR_ABSTRACT, /* `: read …`: a request and its successful reply */
 } ActorKind;
 
-typedef enum { FIELD_INTEGER, FIELD_BYTES, FIELD_PAYLOAD, FIELD_ANY } FieldKind;
+typedef enum {
+    FIELD_INTEGER,
+    FIELD_RESULT, /* an integer that comes back, on a line that sends something */
+    FIELD_BYTES,
+    FIELD_PAYLOAD,
+    FIELD_ANY
+} FieldKind;
 
 /* A named argument of a verb. */
 typedef struct {
@@ -81,9 +87,10 @@ ActorKind play_actor(const Statement *line);
 
 /* The verb tables of each file. */
 extern const Verb play_send_verbs[], play_expect_verbs[], play_setup_verbs[], play_request_verbs[],
-    play_engine_verbs[], play_process_verbs[], play_tls_verbs[];
+    play_status_verbs[], play_engine_verbs[], play_process_verbs[], play_tls_verbs[];
 extern const size_t play_send_verb_count, play_expect_verb_count, play_setup_verb_count,
-    play_request_verb_count, play_engine_verb_count, play_process_verb_count, play_tls_verb_count;
+    play_request_verb_count, play_status_verb_count, play_engine_verb_count,
+    play_process_verb_count, play_tls_verb_count;
 
 /* ---- Players ---------------------------------------------------------------------------------- */
 
@@ -110,6 +117,9 @@ void player_bind(Player *player, const char *name, Value *value);
 
 /* field.c: is MESSAGE as the arguments of LINE want it? */
 bool line_holds(Player *player, const Statement *line, const SessionMessage *message);
+
+/* Does NUMBER compare with ARG's value as ARG wants it? (To be bound, any does.) */
+bool line_compares(Player *player, const Arg *arg, uint64_t number, const WireNames *names);
 
 /* `size as $size`, once LINE has its MESSAGE. */
 void line_bind(Player *player, const Statement *line, const SessionMessage *message);
@@ -203,6 +213,9 @@ void player_collect(Player *player);
 bool player_negotiate(Player *player, Connection *connection);
 bool player_enter(Player *player, Connection *connection, GBytes *export_name);
 
+/* Selects metadata contexts, of GBytes, for the export NAME. False if not all of them are selected. */
+bool player_select(Player *player, Connection *connection, GBytes *name, const GPtrArray *contexts);
+
 /* Asks for structured replies. False if the server refuses them, or the case is over. */
 bool player_structured(Player *player, Connection *connection);
 
@@ -244,13 +257,6 @@ SessionFacts player_facts(const Player *player, const Connection *connection);
 /* Sets $size, $block and their like from what SESSION knows. */
 void player_set_facts(Player *player, const SessionFacts *facts);
 
-/* needs.c: NULL, or why FACTS and the rest do not fit. */
-char *play_needs(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
-                 const SessionFacts *facts, bool known);
-bool play_check_need(const Scenario *scenario, const Need *need, const Scope *scope,
-                     GError **error);
-char *play_needs_manual(void);
-
 /* How a request's bytes are made; used by literal requests and by abstract ones. */
 typedef struct {
     uint64_t flags, command, cookie, offset, length;
@@ -259,6 +265,21 @@ typedef struct {
     uint64_t cut; /* send no more than this many bytes; UINT64_MAX: all */
 } RequestSpec;
 void player_request(Player *player, Connection *connection, const RequestSpec *spec);
+
+/* What `open` weighs once CONNECTION is in transmission: skips the case if its needs do not hold. */
+void player_weigh_needs(Player *player, const Connection *connection);
+
+/* Sends SPEC and takes the reply, which must be a success; the caller owns it. NULL, and LINE is judged, if
+ * it is not. */
+SessionMessage *player_transact(Player *player, Connection *connection, const Statement *line,
+                                const RequestSpec *spec);
+
+/* needs.c: NULL, or why FACTS and the rest do not fit. */
+char *play_needs(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
+                 const SessionFacts *facts, bool known);
+bool play_check_need(const Scenario *scenario, const Need *need, const Scope *scope,
+                     GError **error);
+char *play_needs_manual(void);
 
 /* The payload that EXPR (pattern, other, zero, or bytes) stands for. NULL if the case is over. */
 GBytes *player_payload(Player *player, const Expr *expr, uint64_t offset, uint64_t length);

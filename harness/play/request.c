@@ -23,6 +23,22 @@ static uint64_t size_of(const Statement *line, const RequestSpec *spec)
                                                                   : spec->length;
 }
 
+SessionMessage *player_transact(Player *player, Connection *connection, const Statement *line,
+                                const RequestSpec *spec)
+{
+    uint64_t cookie = spec->cookie;
+
+    player_request(player, connection, spec);
+    if (player->over)
+        return NULL;
+    Event event = player_await(player, connection, match_answer, &cookie);
+    if (event.kind == EVENT_MATCH)
+        return event.message;
+    player_unexpected(player, connection, line, &event);
+    session_message_free(event.message);
+    return NULL;
+}
+
 /* Sends the request and takes its reply; the caller owns that. NULL if it is not a success. */
 static SessionMessage *transact(Player *player, Connection *connection, const Statement *line,
                                 uint64_t command)
@@ -37,17 +53,9 @@ static SessionMessage *transact(Player *player, Connection *connection, const St
     if (data != NULL)
         spec.data = player_payload(player, data->value, spec.offset, spec.length);
     spec.length = size_of(line, &spec);
-    if (!player->over)
-        player_request(player, connection, &spec);
+    SessionMessage *reply = player->over ? NULL : player_transact(player, connection, line, &spec);
     g_clear_pointer(&spec.data, g_bytes_unref);
-    if (player->over)
-        return NULL;
-    Event event = player_await(player, connection, match_answer, &spec.cookie);
-    if (event.kind == EVENT_MATCH)
-        return event.message;
-    player_unexpected(player, connection, line, &event);
-    session_message_free(event.message);
-    return NULL;
+    return reply;
 }
 
 static void play_transaction(Player *player, const Statement *line)

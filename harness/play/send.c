@@ -40,6 +40,9 @@ static void play_client_flags(Player *player, const Statement *line)
         (void)player_secure(player, connection);
 }
 
+/* More data no option needs. */
+#define MOST_DATA (64u << 20)
+
 /* ---- Options ---------------------------------------------------------------------------------- */
 
 static void append_number(GByteArray *data, size_t width, uint64_t number)
@@ -110,6 +113,34 @@ static void append_info_request(Player *player, const Statement *line, GByteArra
         g_byte_array_append(data, infos->data, infos->len);
 }
 
+/* NBD_OPT_{LIST,SET}_META_CONTEXT: name and queries. */
+static void append_context_request(Player *player, const Statement *line, GByteArray *data)
+{
+    g_autoptr(GBytes) name = name_arg(player, line);
+    g_autoptr(GByteArray) queries = g_byte_array_new();
+    uint64_t copies = player_integer(player, line, "copies", NULL, 1), count = 0;
+
+    for (guint i = 0; i < line->args->len; i++) {
+        const Arg *arg = line->args->pdata[i];
+        if (arg->name == NULL || !g_str_equal(arg->name, "query"))
+            continue;
+        g_autoptr(Value) query = player_value(player, arg->value, NULL);
+        if (query == NULL || query->kind != VALUE_BYTES)
+            return;
+        append_number(
+            queries, 4,
+            player_integer(player, line, "query-length", NULL, g_bytes_get_size(query->bytes)));
+        append_bytes(queries, query->bytes);
+        count++;
+    }
+    append_number(data, 4,
+                  player_integer(player, line, "name-length", NULL, g_bytes_get_size(name)));
+    append_bytes(data, name);
+    append_number(data, 4, player_integer(player, line, "count", NULL, count * copies));
+    for (uint64_t i = 0; i < copies && count > 0 && data->len < MOST_DATA; i++)
+        g_byte_array_append(data, queries->data, queries->len);
+}
+
 static void append_option_data(Player *player, const Statement *line, uint64_t option,
                                GByteArray *data)
 {
@@ -122,6 +153,8 @@ static void append_option_data(Player *player, const Statement *line, uint64_t o
         append_bytes(data, name);
     } else if (option == NBD_OPT_INFO || option == NBD_OPT_GO) {
         append_info_request(player, line, data);
+    } else if (option == NBD_OPT_LIST_META_CONTEXT || option == NBD_OPT_SET_META_CONTEXT) {
+        append_context_request(player, line, data);
     }
 }
 
@@ -314,15 +347,13 @@ static const Position hold_positions[] = {{.words = directions}, {0}};
 static const Field no_fields[] = {{0}};
 static const Field flags_fields[] = {
     {"value", FIELD_INTEGER, &wire_client_flags}, {"cut", FIELD_INTEGER, NULL}, {0}};
-static const Field option_fields[] = {{"name", FIELD_BYTES, NULL},
-                                      {"info", FIELD_INTEGER, &wire_info_types},
-                                      {"data", FIELD_BYTES, NULL},
-                                      {"length", FIELD_INTEGER, NULL},
-                                      {"name-length", FIELD_INTEGER, NULL},
-                                      {"count", FIELD_INTEGER, NULL},
-                                      {"magic", FIELD_INTEGER, NULL},
-                                      {"cut", FIELD_INTEGER, NULL},
-                                      {0}};
+static const Field option_fields[] = {
+    {"name", FIELD_BYTES, NULL},          {"info", FIELD_INTEGER, &wire_info_types},
+    {"data", FIELD_BYTES, NULL},          {"length", FIELD_INTEGER, NULL},
+    {"name-length", FIELD_INTEGER, NULL}, {"count", FIELD_INTEGER, NULL},
+    {"query", FIELD_BYTES, NULL},         {"query-length", FIELD_INTEGER, NULL},
+    {"copies", FIELD_INTEGER, NULL},      {"magic", FIELD_INTEGER, NULL},
+    {"cut", FIELD_INTEGER, NULL},         {0}};
 static const Field request_fields[] = {{"flags", FIELD_INTEGER, &wire_command_flags},
                                        {"cookie", FIELD_INTEGER, NULL},
                                        {"offset", FIELD_INTEGER, NULL},
@@ -346,11 +377,13 @@ const Verb play_send_verbs[] = {
      .fields = option_fields,
      .play = play_option,
      .usage =
-         "C: option OPTION [name=S] [info=TYPE…] [data=S] [length=N] [name-length=N] [count=N] "
-         "[magic=N] [cut=N]",
+         "C: option OPTION [name=S] [info=TYPE…] [query=S…] [copies=N] [data=S] [length=N] [name-length=N] "
+         "[query-length=N] [count=N] [magic=N] [cut=N]",
      .manual =
          "Sends an option. EXPORT_NAME, INFO and GO carry `name` (by default the run's export) and one "
-         "information request for each `info`; `data` replaces all of that. `length`, `name-length`, "
+         "information request for each `info`; LIST_META_CONTEXT and SET_META_CONTEXT `name` and each "
+         "`query`, all of them `copies` times over; `data` replaces all of that. `length`, `name-length`, "
+         "`query-length`, "
          "`count` and `magic` replace the true values; `cut` sends only the first N bytes."},
     {.name = "request",
      .actor = ACTOR_CLIENT,

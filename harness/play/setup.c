@@ -165,6 +165,33 @@ static bool structured(Player *player, Connection *connection)
     return reply != NULL && reply->value[REPLY_TYPE] == NBD_REP_ACK;
 }
 
+static void append_number(GByteArray *data, uint64_t number)
+{
+    uint8_t bytes[4];
+
+    wire_put(bytes, sizeof bytes, number);
+    g_byte_array_append(data, bytes, sizeof bytes);
+}
+
+bool player_select(Player *player, Connection *connection, GBytes *name, const GPtrArray *contexts)
+{
+    g_autoptr(GByteArray) data = g_byte_array_new();
+
+    append_number(data, g_bytes_get_size(name));
+    append_name(data, name);
+    append_number(data, contexts->len);
+    for (guint i = 0; i < contexts->len; i++) {
+        append_number(data, g_bytes_get_size(contexts->pdata[i]));
+        append_name(data, contexts->pdata[i]);
+    }
+    player->setup++;
+    send_option(player, connection, NBD_OPT_SET_META_CONTEXT, data);
+    g_autoptr(SessionMessage) reply = await_step(player, connection, WIRE_OPTION_REPLY);
+    player->setup--;
+    return reply != NULL && reply->value[REPLY_TYPE] == NBD_REP_ACK &&
+           session_facts(connection->session)->contexts == contexts->len;
+}
+
 bool player_structured(Player *player, Connection *connection)
 {
     player->setup++;
@@ -248,23 +275,50 @@ static bool wants_structured(const Statement *line)
     return word != NULL && g_str_equal(word->text, "structured");
 }
 
+/* Of GBytes: the names of the metadata contexts that `open` is to select. */
+static GPtrArray *contexts_of(Player *player, const Statement *line)
+{
+    GPtrArray *contexts = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+    for (guint i = 0; i < line->args->len; i++) {
+        const Arg *arg = line->args->pdata[i];
+        if (arg->name == NULL || !g_str_equal(arg->name, "context"))
+            continue;
+        g_autoptr(Value) value = player_value(player, arg->value, NULL);
+        if (value != NULL && value->kind == VALUE_BYTES)
+            g_ptr_array_add(contexts, g_bytes_ref(value->bytes));
+    }
+    return contexts;
+}
+
 static void play_open(Player *player, const Statement *line)
 {
     Connection *connection = setup_connect(player, line_connection_name(line));
 
     if (connection == NULL || !player_negotiate(player, connection))
         return;
-    if (wants_structured(line) && !player_structured(player, connection)) {
+    g_autoptr(GBytes) name = player_export(player, line);
+    g_autoptr(GPtrArray) contexts = contexts_of(player, line);
+    bool structured_due = contexts->len > 0 || wants_structured(line);
+    if (structured_due && !player_structured(player, connection)) {
         player_skip(player, "the server has no structured replies");
         return;
     }
-    g_autoptr(GBytes) name = player_export(player, line);
-    if (!player_enter(player, connection, name))
+    if (contexts->len > 0 && !player_select(player, connection, name, contexts)) {
+        player_skip(player, "the server does not select the metadata contexts");
         return;
-    /* Flags and sizes can vary by connection and mode: what counts is what this one was told. */
+    }
+    if (player_enter(player, connection, name))
+        player_weigh_needs(player, connection);
+}
+
+/* Flags and sizes can vary by connection and mode: what counts is what this one was told. */
+void player_weigh_needs(Player *player, const Connection *connection)
+{
     SessionFacts facts = player_facts(player, connection);
     g_autofree char *unfit =
         play_needs(player->play_case, player->mode, player->target, &facts, true);
+
     if (unfit != NULL)
         player_skip(player, "%s", unfit);
 }
@@ -327,6 +381,8 @@ static const Position none[] = {{0}};
 static const Position plain[] = {{.words = plain_words, .optional = true}, {0}};
 static const Position open_positions[] = {{.words = open_words, .optional = true}, {0}};
 static const Field no_fields[] = {{0}};
+static const Field open_context_fields[] = {
+    {"export", FIELD_BYTES, NULL}, {"context", FIELD_BYTES, NULL}, {0}};
 static const Field open_fields[] = {{"export", FIELD_BYTES, NULL}, {0}};
 
 const Verb play_setup_verbs[] = {
@@ -354,15 +410,16 @@ const Verb play_setup_verbs[] = {
     {.name = "open",
      .actor = ACTOR_NONE,
      .positions = open_positions,
-     .fields = open_fields,
+     .fields = open_context_fields,
      .connects = true,
      .play = play_open,
-     .usage = "open [plain | structured] [as NAME] [export=S]",
+     .usage = "open [plain | structured] [context=S…] [as NAME] [export=S]",
      .manual =
          "Connects and goes all the way into the transmission phase, in the run's mode. Sets $size, $flags, "
          "$minimum, $preferred, $maximum and $block; the case is skipped if its needs do not hold for "
          "what this connection was told. `open structured` asks for structured replies in every mode; the "
-         "case is skipped if the server refuses them."},
+         "case is skipped if the server refuses them. `context` selects metadata contexts, for which they are "
+         "needed, too."},
     {.name = "served",
      .actor = ACTOR_NONE,
      .positions = none,

@@ -11,6 +11,7 @@
     SUITE(play_compile)                                                                            \
     SUITE(play_fair)                                                                               \
     SUITE(play_structured)                                                                         \
+    SUITE(play_status)                                                                             \
     SUITE(play_hostile)                                                                            \
     SUITE(play_tls)                                                                                \
     SUITE(play_value)                                                                              \

@@ -48,6 +48,7 @@ NAMES(chunk_types, "structured reply type", false, N(NBD_REPLY_TYPE_, NONE),
       N(NBD_REPLY_TYPE_, ERROR), N(NBD_REPLY_TYPE_, ERROR_OFFSET));
 NAMES(errors, "error", false, N(NBD_, SUCCESS), N(NBD_, EPERM), N(NBD_, EIO), N(NBD_, ENOMEM),
       N(NBD_, EINVAL), N(NBD_, ENOSPC), N(NBD_, EOVERFLOW), N(NBD_, ENOTSUP), N(NBD_, ESHUTDOWN));
+NAMES(states, "state", true, N(NBD_STATE_, HOLE), N(NBD_STATE_, ZERO));
 
 const char *wire_name(const WireNames *names, uint64_t value)
 {

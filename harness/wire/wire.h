@@ -39,6 +39,7 @@ extern const WireNames wire_commands;
 extern const WireNames wire_chunk_flags;
 extern const WireNames wire_chunk_types;
 extern const WireNames wire_errors;
+extern const WireNames wire_states; /* of base:allocation */
 
 /* The name of VALUE without its NBD_… prefix ("EXPORT_NAME"), or NULL. */
 const char *wire_name(const WireNames *names, uint64_t value);
