@@ -54,9 +54,10 @@ static void a_verb_of_the_other_side_is_no_verb_here(void)
 
 static void an_unknown_field_is_told_with_those_that_there_are(void)
 {
-    REFUSED("negotiate\nC: option ABORT lenght=0\n", 2, 17,
-            "option has no lenght; it has name, info, data, length, name-length, count, magic, cut",
-            "C: option ABORT lenght=0", "                ^");
+    REFUSED(
+        "negotiate\nC: option ABORT lenght=0\n", 2, 17,
+        "option has no lenght; it has name, info, data, length, name-length, count, query, query-length, copies, magic, cut",
+        "C: option ABORT lenght=0", "                ^");
     REFUSED("connect\nS: close now=1\n", 2, 10, "close has no now; it has no named arguments",
             "S: close now=1", "         ^");
     REFUSED("open\n: flush cookie=1\n", 2, 9, "flush has no cookie; it has flags",
@@ -124,10 +125,11 @@ static void what_expressions_cannot_be_is_told(void)
 
 static void missing_arguments_are_told(void)
 {
-    REFUSED("negotiate\nC: option\n", 2, 4,
-            "something is missing: see `C: option OPTION [name=S] [info=TYPE…] [data=S] [length=N] "
-            "[name-length=N] [count=N] [magic=N] [cut=N]`",
-            "C: option", "   ^");
+    REFUSED(
+        "negotiate\nC: option\n", 2, 4,
+        "something is missing: see `C: option OPTION [name=S] [info=TYPE…] [query=S…] [copies=N] [data=S] [length=N] "
+        "[name-length=N] [query-length=N] [count=N] [magic=N] [cut=N]`",
+        "C: option", "   ^");
     REFUSED("negotiate\nS: reply LIST\n", 2, 4,
             "something is missing: see "
             "`S: reply OPTION [not] (TYPE… | error | final | INFO TYPE) [field…]`",

@@ -6,7 +6,7 @@
 
 void play_status_tests(void);
 
-#define QUERY "+ hex 00000004 + text disk + hex 000000010000000f + text base:allocation;"
+#define QUERY " + hex 00000004 + text disk + hex 000000010000000f + text base:allocation;"
 #define SELECTED                                                                                   \
     "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=7 + text "                \
     "base:allocation;" ACK("SET_META_CONTEXT")
