@@ -185,7 +185,7 @@ bool player_select(Player *player, Connection *connection, GBytes *name, const G
         append_name(data, contexts->pdata[i]);
     }
     player->setup++;
-    send_option(player, connection, NBD_OPT_SET_META_CONTEXT, data);
+    player_option(player, connection, NBD_OPT_SET_META_CONTEXT, data);
     g_autoptr(SessionMessage) reply = await_step(player, connection, WIRE_OPTION_REPLY);
     player->setup--;
     return reply != NULL && reply->value[REPLY_TYPE] == NBD_REP_ACK &&
