@@ -131,8 +131,9 @@ typedef struct {
     uint64_t inner_value[WIRE_MAX_FIELDS];
     GByteArray *data;     /* behind the header: an option's data, a payload; cut at a bound */
     uint64_t data_length; /* what there was on the wire */
-    GByteArray *content;  /* of a READ answered in chunks, if whoever took the message put it together */
-    bool answers;         /* a transmission reply: REQUEST holds what it answers, … */
+    GByteArray
+        *content; /* of a READ answered in chunks, if whoever took the message put it together */
+    bool answers; /* a transmission reply: REQUEST holds what it answers, … */
     SessionRequest request;
     bool ends;          /* … nothing more is due to that request, … */
     SessionReply reply; /* … and this is its reply, this message included */

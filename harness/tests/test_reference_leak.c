@@ -482,7 +482,11 @@ static void bytes_are_really_taken(void)
     for (unsigned i = 0; i < cycles; i++)
         cycle(&leaky, go, BY_EOF);
     uint64_t after = private_bytes(leaky.pid);
-    CU_ASSERT(before > 0 && clean < before + cycles * bytes / 4);
+    CU_ASSERT(before > 0);
+    /* AddressSanitizer keeps what was freed. */
+#ifndef __SANITIZE_ADDRESS__
+    CU_ASSERT(clean < before + cycles * bytes / 4);
+#endif
     CU_ASSERT(after >= clean + cycles * bytes / 8 * 7);
     stop(&leaky);
 }
