@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 
     if (argc != 2 || strlen(argv[1]) >= sizeof address.sun_path)
         return 2;
-    strcpy(address.sun_path, argv[1]);
+    memcpy(address.sun_path, argv[1], strlen(argv[1]) + 1);
     signal(SIGPIPE, SIG_IGN);
     if (bind(listener, (const struct sockaddr *)&address, sizeof address) < 0 ||
         listen(listener, 64) < 0) {
