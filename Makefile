@@ -125,7 +125,7 @@ $(BINARY): $(OBJECTS) $(OUT)/objects.list $(GEN)/requirements.checked
 $(UNIT_TESTS): $(OBJECTS) $(TEST_OBJECTS) $(OUT)/objects.list $(GEN)/requirements.checked \
                $(CERTIFICATES)/made
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -o $@ $(filter-out $(MAIN_OBJECT),$(OBJECTS)) $(TEST_OBJECTS) \
+	$(Q)$(LINK) -rdynamic -o $@ $(filter-out $(MAIN_OBJECT),$(OBJECTS)) $(TEST_OBJECTS) \
 		$(LIBRARY_LIBS) $(CUNIT_LIBS) $(LIBS)
 
 $(OUT)/harness/tests/%.o: harness/tests/%.c $(OUT)/flags | $(GENERATED_HEADERS)

@@ -1,8 +1,14 @@
 /* Runs every suite of unit tests, or those that are named. A new one: write `void FOO_tests(void)`, add FOO
  * below. */
-#include <CUnit/Basic.h>
+#include "tests/watchdog.h"
+
+#include <CUnit/CUnit.h>
+#include <CUnit/TestRun.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Far more than the longest takes on a busy machine under valgrind. */
+enum { TEST_SECONDS = 300 };
 
 #define SUITES(SUITE)                                                                              \
     SUITE(catalogue)                                                                               \
@@ -58,6 +64,23 @@
 
 SUITES(DECLARE)
 
+/* Every line is there to be read if the program does not come to its end. */
+static void started(const CU_pTest test, const CU_pSuite suite)
+{
+    watchdog_start(suite->pName, test->pName, TEST_SECONDS);
+}
+
+static void ended(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failures)
+{
+    watchdog_start(NULL, NULL, 0);
+    if (failures == NULL)
+        return;
+    printf("%s: %s\n", suite->pName, test->pName);
+    for (CU_pFailureRecord failure = failures; failure != NULL; failure = failure->pNext)
+        printf("    %s:%u: %s\n", failure->strFileName, failure->uiLineNumber,
+               failure->strCondition);
+}
+
 /* The suites called NAMES, one after another. */
 static CU_ErrorCode run_suites(int count, char **names)
 {
@@ -67,7 +90,7 @@ static CU_ErrorCode run_suites(int count, char **names)
             fprintf(stderr, "unit-tests: there is no suite %s\n", names[i]);
             return CUE_NOSUITE;
         }
-        CU_ErrorCode ran = CU_basic_run_suite(suite);
+        CU_ErrorCode ran = CU_run_suite(suite);
         if (ran != CUE_SUCCESS)
             return ran;
     }
@@ -76,18 +99,20 @@ static CU_ErrorCode run_suites(int count, char **names)
 
 static CU_ErrorCode run(int argc, char **argv)
 {
-    return argc > 1 ? run_suites(argc - 1, argv + 1) : CU_basic_run_tests();
+    return argc > 1 ? run_suites(argc - 1, argv + 1) : CU_run_all_tests();
 }
 
 int main(int argc, char **argv)
 {
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (CU_initialize_registry() != CUE_SUCCESS) {
         fprintf(stderr, "unit-tests: %s\n", CU_get_error_msg());
         return EXIT_FAILURE;
     }
     SUITES(REGISTER)
     CU_ErrorCode registered = CU_get_error();
-    CU_basic_set_mode(CU_BRM_NORMAL);
+    CU_set_test_start_handler(started);
+    CU_set_test_complete_handler(ended);
     CU_ErrorCode ran = registered == CUE_SUCCESS ? run(argc, argv) : registered;
     unsigned failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();
     unsigned passed = CU_get_number_of_tests_run() - CU_get_number_of_tests_failed();
