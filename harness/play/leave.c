@@ -12,28 +12,31 @@
 
 /* ---- What is said ----------------------------------------------------------------------------- */
 
+static void say(Connection *connection, WireKind kind, const uint64_t *value)
+{
+    g_autoptr(GByteArray) message = player_message(kind, value, NULL, 0);
+
+    play_connection_send(connection, message->data, message->len, 0);
+}
+
 static void say_option(Connection *connection, uint64_t option)
 {
     uint64_t value[WIRE_MAX_FIELDS];
-    uint8_t bytes[16];
 
     wire_defaults(WIRE_OPTION, value);
     value[OPTION_OPTION] = option;
-    wire_encode(WIRE_OPTION, value, bytes);
-    play_connection_send(connection, bytes, sizeof bytes, 0);
+    say(connection, WIRE_OPTION, value);
 }
 
 static void say_request(Connection *connection, uint64_t command, uint64_t length)
 {
     uint64_t value[WIRE_MAX_FIELDS];
-    uint8_t bytes[28];
 
     wire_defaults(WIRE_REQUEST, value);
     value[REQUEST_TYPE] = command;
     value[REQUEST_COOKIE] = connection->next_cookie;
     value[REQUEST_LENGTH] = length;
-    wire_encode(WIRE_REQUEST, value, bytes);
-    play_connection_send(connection, bytes, sizeof bytes, 0);
+    say(connection, WIRE_REQUEST, value);
 }
 
 /* Our side is between two messages, and can still speak; where TLS is due, not in the clear. */

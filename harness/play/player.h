@@ -204,6 +204,9 @@ void player_error(Player *player, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Weighs what RESULT holds; the flags say how the case ended otherwise. */
 void play_settle(PlayResult *result, bool skipped, bool blocked, bool broken);
 
+/* Whether a breach of REQUIREMENT makes the case fail. */
+bool play_is_failure(const Requirement *requirement);
+
 /* Takes over what the sessions' rules have found. */
 void player_collect(Player *player);
 
@@ -256,6 +259,9 @@ SessionFacts player_facts(const Player *player, const Connection *connection);
 
 /* Sets $size, $block and their like from what SESSION knows. */
 void player_set_facts(Player *player, const SessionFacts *facts);
+
+/* The bytes of a message: HEADER with the fields of VALUE, and SIZE bytes of DATA behind it. */
+GByteArray *player_message(WireKind header, const uint64_t *value, const void *data, size_t size);
 
 /* How a request's bytes are made; used by literal requests and by abstract ones. */
 typedef struct {

@@ -1,6 +1,38 @@
-/* Abstract requests, `: read …`: a request and its successful reply, whatever kind of reply the run
- * negotiates. */
+/* Requests; and the abstract ones, `: read …`: a request and its successful reply, whatever kind of reply
+ * the run negotiates. */
 #include "play/player.h"
+
+GByteArray *player_message(WireKind header, const uint64_t *value, const void *data, size_t size)
+{
+    GByteArray *message = g_byte_array_new();
+
+    g_byte_array_set_size(message, (guint)wire_layout(header)->size);
+    wire_encode(header, value, message->data);
+    if (size > 0)
+        g_byte_array_append(message, data, (guint)size);
+    return message;
+}
+
+void player_request(Player *player, Connection *connection, const RequestSpec *spec)
+{
+    uint64_t value[WIRE_MAX_FIELDS];
+    gsize size = 0;
+    const void *data = spec->data == NULL ? NULL : g_bytes_get_data(spec->data, &size);
+
+    wire_defaults(WIRE_REQUEST, value);
+    value[REQUEST_MAGIC] = spec->magic;
+    value[REQUEST_FLAGS] = spec->flags;
+    value[REQUEST_TYPE] = spec->command;
+    value[REQUEST_COOKIE] = spec->cookie;
+    value[REQUEST_OFFSET] = spec->offset;
+    value[REQUEST_LENGTH] = spec->length;
+    g_autoptr(GByteArray) message = player_message(WIRE_REQUEST, value, data, size);
+    connection->last_cookie = spec->cookie;
+    connection->has_cookie = true;
+    if (spec->cookie >= connection->next_cookie && spec->cookie < UINT32_MAX)
+        connection->next_cookie = spec->cookie + 1;
+    player_send(player, connection, message->data, (size_t)MIN(spec->cut, message->len));
+}
 
 static Match match_answer(Player *player, Connection *connection, gpointer data,
                           const SessionMessage *message, guint *index)

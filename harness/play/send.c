@@ -161,10 +161,8 @@ static void append_option_data(Player *player, const Statement *line, uint64_t o
 static void play_option(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
-    g_autoptr(GByteArray) message = g_byte_array_new();
     g_autoptr(GByteArray) data = g_byte_array_new();
     uint64_t value[WIRE_MAX_FIELDS];
-    uint8_t header[16];
 
     if (connection == NULL)
         return;
@@ -176,10 +174,7 @@ static void play_option(Player *player, const Statement *line)
     value[OPTION_LENGTH] = player_integer(player, line, "length", NULL, data->len);
     if (player->over)
         return;
-    wire_encode(WIRE_OPTION, value, header);
-    g_byte_array_append(message, header, sizeof header);
-    if (data->len > 0)
-        g_byte_array_append(message, data->data, data->len);
+    g_autoptr(GByteArray) message = player_message(WIRE_OPTION, value, data->data, data->len);
     uint64_t cut = player_integer(player, line, "cut", NULL, message->len);
     player_send(player, connection, message->data, (size_t)MIN(cut, message->len));
 }
@@ -208,30 +203,6 @@ static void play_request(Player *player, const Statement *line)
     if (!player->over)
         player_request(player, connection, &spec);
     g_clear_pointer(&spec.data, g_bytes_unref);
-}
-
-void player_request(Player *player, Connection *connection, const RequestSpec *spec)
-{
-    g_autoptr(GByteArray) message = g_byte_array_new();
-    uint64_t value[WIRE_MAX_FIELDS];
-    uint8_t header[28];
-
-    wire_defaults(WIRE_REQUEST, value);
-    value[REQUEST_MAGIC] = spec->magic;
-    value[REQUEST_FLAGS] = spec->flags;
-    value[REQUEST_TYPE] = spec->command;
-    value[REQUEST_COOKIE] = spec->cookie;
-    value[REQUEST_OFFSET] = spec->offset;
-    value[REQUEST_LENGTH] = spec->length;
-    wire_encode(WIRE_REQUEST, value, header);
-    g_byte_array_append(message, header, sizeof header);
-    if (spec->data != NULL)
-        append_bytes(message, spec->data);
-    connection->last_cookie = spec->cookie;
-    connection->has_cookie = true;
-    if (spec->cookie >= connection->next_cookie && spec->cookie < UINT32_MAX)
-        connection->next_cookie = spec->cookie + 1;
-    player_send(player, connection, message->data, (size_t)MIN(spec->cut, message->len));
 }
 
 /* ---- Raw bytes -------------------------------------------------------------------------------- */

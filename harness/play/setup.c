@@ -76,17 +76,12 @@ bool player_negotiate(Player *player, Connection *connection)
 
 void player_option(Player *player, Connection *connection, uint32_t option, const GByteArray *data)
 {
-    g_autoptr(GByteArray) message = g_byte_array_new();
     uint64_t value[WIRE_MAX_FIELDS];
-    uint8_t header[16];
 
     wire_defaults(WIRE_OPTION, value);
     value[OPTION_OPTION] = option;
     value[OPTION_LENGTH] = data->len;
-    wire_encode(WIRE_OPTION, value, header);
-    g_byte_array_append(message, header, sizeof header);
-    if (data->len > 0)
-        g_byte_array_append(message, data->data, data->len);
+    g_autoptr(GByteArray) message = player_message(WIRE_OPTION, value, data->data, data->len);
     player_send(player, connection, message->data, message->len);
 }
 

@@ -325,8 +325,9 @@ extern const SessionRules session_extended_reply_rules, session_extended_option_
 bool session_judged_by_header(WireKind kind);
 void session_judge(Session *session, const SessionMessage *message, bool whole);
 
-/* rules_client.c: the option or request gives the server the right to hang up, by its header alone,
- * even where no rule blames the client (yet). */
-bool session_forfeits(const Session *session, const SessionMessage *message);
+/* rules_option.c, rules_request.c: the option or request gives the server the right to hang up, by its header
+ * alone, even where no rule blames the client (yet). */
+bool session_option_forfeits(const Session *session, const SessionMessage *message);
+bool session_request_forfeits(const Session *session, const SessionMessage *message);
 
 #endif

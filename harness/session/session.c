@@ -61,6 +61,14 @@ void session_free(Session *session)
     g_free(session);
 }
 
+/* What its header says frees the server from serving the client any longer. */
+static bool forfeits(const Session *session, const SessionMessage *header)
+{
+    return header->kind == WIRE_OPTION          ? session_option_forfeits(session, header)
+           : session_message_is_request(header) ? session_request_forfeits(session, header)
+                                                : false;
+}
+
 /* Header and data are two steps: what a request is answered for, and what is wrong with it, is
  * known by its header, and a peer need not wait for more. */
 static SessionMessage *next_message(Session *session, Side side)
@@ -71,7 +79,7 @@ static SessionMessage *next_message(Session *session, Side side)
         const SessionMessage *header = session_decode(session, side);
         if (header == NULL)
             return NULL;
-        stream->tainted |= session_forfeits(session, header);
+        stream->tainted |= forfeits(session, header);
         if (session_judged_by_header(header->kind))
             session_judge(session, header, false);
         session_begin(session, header);
