@@ -5,7 +5,10 @@
 
 /* Disks are sparse, so that sizes cost nothing. */
 static const RefExport exports[] = {
-    {.name = "", .description = "writable, without constraints", .size = UINT64_C(256) << 20},
+    {.name = "",
+     .description = "writable, without constraints",
+     .size = UINT64_C(256) << 20,
+     .resize = true},
     {.name = "readonly", .description = "read-only", .size = UINT64_C(64) << 20, .read_only = true},
     {.name = "blocks",
      .description = "writable, in blocks of 512 bytes",

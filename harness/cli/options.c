@@ -60,10 +60,12 @@ static bool check_replies(CliOptions *options, GError **error)
     else if (g_str_equal(word, "structured"))
         options->replies = REPLIES_STRUCTURED;
     else if (g_str_equal(word, "extended"))
-        return cli_mistake(error, "--replies: extended replies are not in this version");
+        options->replies = REPLIES_EXTENDED;
     else
         return cli_mistake(error, "--replies: \"%s\" is none of simple, structured, extended",
                            word);
+    if (options->replies == REPLIES_EXTENDED && options->enter == ENTER_EXPORT_NAME)
+        return cli_mistake(error, "--replies extended goes with --enter go only");
     return true;
 }
 
@@ -193,8 +195,8 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
          "Send in pieces of so many bytes (whole messages)", "N"},
         {"enter", 0, 0, text, &options->enter_word,
          "Enter transmission by `go' or `export-name' (go)", "HOW"},
-        {"replies", 0, 0, text, &options->replies_word, "Kind of replies: `simple' or `structured'",
-         "KIND"},
+        {"replies", 0, 0, text, &options->replies_word,
+         "Kind of replies: `simple', `structured' or `extended' (simple)", "KIND"},
         {"tls", 0, 0, text, &options->tls_word,
          "Speak over TLS: `off', `allow' (if the server has it), `require' (off)", "MODE"},
         {"tls-certificates", 0, 0, text, &options->tls_certificates,
@@ -297,6 +299,8 @@ char *options_again(const CliOptions *options, const char *program)
         g_string_append_printf(command, " --segment %d", options->segment);
     if (options->enter == ENTER_EXPORT_NAME)
         append_option(command, "--enter", "export-name");
+    if (options->replies != REPLIES_SIMPLE)
+        append_option(command, "--replies", options->replies_word);
     append_tls(command, options);
     if (options->timeout != DEFAULT_TIMEOUT)
         g_string_append_printf(command, " --timeout %g", options->timeout);

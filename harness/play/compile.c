@@ -11,8 +11,9 @@ static const struct {
 } tables[] = {
     {play_setup_verbs, &play_setup_verb_count},     {play_send_verbs, &play_send_verb_count},
     {play_expect_verbs, &play_expect_verb_count},   {play_request_verbs, &play_request_verb_count},
-    {play_status_verbs, &play_status_verb_count},   {play_engine_verbs, &play_engine_verb_count},
-    {play_process_verbs, &play_process_verb_count}, {play_tls_verbs, &play_tls_verb_count}};
+    {play_replies_verbs, &play_replies_verb_count}, {play_status_verbs, &play_status_verb_count},
+    {play_engine_verbs, &play_engine_verb_count},   {play_process_verbs, &play_process_verb_count},
+    {play_tls_verbs, &play_tls_verb_count}};
 
 const Verb *play_verb(ActorKind actor, const char *name)
 {
@@ -117,31 +118,49 @@ static bool line_writes(Compiler *compiler, const Verb *verb, const Statement *l
            line_arg(line, "magic") != NULL;
 }
 
-/* `negotiate plain`, `open plain` */
-static bool says_plain(const Statement *line)
+/* `negotiate plain`, `open structured` */
+static bool says(const Statement *line, const char *word)
 {
     const Expr *first = line->actor == NULL ? line_position(line, 0) : NULL;
 
-    return first != NULL && first->kind == EXPR_WORD && g_str_equal(first->text, "plain");
+    return first != NULL && first->kind == EXPR_WORD && g_str_equal(first->text, word);
+}
+
+/* `C: request READ compact …` */
+static bool is_compact(const Statement *line)
+{
+    const Expr *form = g_str_equal(line->verb, "request") ? line_position(line, 1) : NULL;
+
+    return form != NULL && form->kind == EXPR_WORD && g_str_equal(form->text, "compact");
+}
+
+/* Which replies, or which headers, the case asks for itself. */
+static void note_replies(Compiler *compiler, const Verb *verb, const Statement *line)
+{
+    PlayCase *play_case = compiler->play_case;
+
+    if (g_str_equal(verb->name, "structured") ||
+        (g_str_equal(verb->name, "open") &&
+         (says(line, "structured") || line_arg(line, "context") != NULL)))
+        play_case->structured = true;
+    if (g_str_equal(verb->name, "extended") || says(line, "extended"))
+        play_case->extended = true;
+    if (g_str_equal(verb->name, "simple-reply"))
+        compiler->simple = true;
+    if ((g_str_equal(verb->name, "hex") && compiler->entered) || is_compact(line))
+        play_case->compact = true;
+    if (g_str_equal(verb->name, "chunk") || g_str_equal(verb->name, "status") ||
+        g_str_equal(verb->name, "map"))
+        play_case->chunks = true;
 }
 
 static void note_pins(Compiler *compiler, const Verb *verb, const Statement *line)
 {
     uint64_t option = 0;
 
-    if (g_str_equal(verb->name, "open")) {
-        compiler->entered = true;
-        compiler->play_case->structured |= (line_position(line, 0) != NULL && !says_plain(line)) ||
-                                           line_arg(line, "context") != NULL;
-    }
-    if (g_str_equal(verb->name, "structured"))
-        compiler->play_case->structured = true;
-    if (g_str_equal(verb->name, "simple-reply"))
-        compiler->simple = true;
-    if (g_str_equal(verb->name, "chunk") || g_str_equal(verb->name, "status") ||
-        g_str_equal(verb->name, "map"))
-        compiler->play_case->chunks = true;
-    if (says_plain(line) || g_str_equal(verb->name, "starttls") || g_str_equal(verb->name, "tls"))
+    note_replies(compiler, verb, line);
+    if (says(line, "plain") || g_str_equal(verb->name, "starttls") ||
+        g_str_equal(verb->name, "tls"))
         compiler->play_case->pins_tls = true;
     compiler->play_case->content |= line_arg(line, "data") != NULL ||
                                     line_arg(line, "expect") != NULL ||
@@ -328,14 +347,20 @@ static bool check_needs(Compiler *compiler)
     return true;
 }
 
-/* A case that asks for structured replies itself goes with every mode. */
+/* A case that asks for structured replies or for extended headers itself goes with every mode; but behind the
+ * latter no EXPORT_NAME may come. */
 static void pin_replies(Compiler *compiler)
 {
     PlayCase *play_case = compiler->play_case;
+    bool asks = play_case->structured || play_case->extended;
 
-    play_case->pins_replies = (compiler->simple || play_case->chunks) && !play_case->structured;
-    play_case->replies =
-        play_case->chunks || play_case->structured ? REPLIES_STRUCTURED : REPLIES_SIMPLE;
+    play_case->pins_replies = (compiler->simple || play_case->chunks) && !asks;
+    play_case->replies = play_case->chunks || asks ? REPLIES_STRUCTURED : REPLIES_SIMPLE;
+    if (play_case->extended) {
+        play_case->compact = false;
+        play_case->pins_enter = true;
+        play_case->enter = ENTER_GO;
+    }
 }
 
 bool compile_check_case(Compiler *compiler)

@@ -50,8 +50,11 @@ static bool forbidden(const Player *player, const Connection *connection, const 
     if (!requests_due(connection, bytes, size))
         return false;
     /* Here only whole requests that are known to be harmless get through. */
-    return session_pending(connection->session, SIDE_CLIENT) > 0 ||
-           size != wire_layout(WIRE_REQUEST)->size || wire_get(bytes, 4) != NBD_REQUEST_MAGIC;
+    bool extended = session_facts(connection->session)->extended;
+    uint32_t magic = extended ? NBD_EXTENDED_REQUEST_MAGIC : NBD_REQUEST_MAGIC;
+    const WireLayout *layout = wire_layout(extended ? WIRE_EXTENDED_REQUEST : WIRE_REQUEST);
+    return session_pending(connection->session, SIDE_CLIENT) > 0 || size != layout->size ||
+           wire_get(bytes, 4) != magic;
 }
 
 void player_send(Player *player, Connection *connection, const void *bytes, size_t size)

@@ -12,31 +12,23 @@
 
 /* ---- What is said ----------------------------------------------------------------------------- */
 
-static void say(Connection *connection, WireKind kind, const uint64_t *value)
-{
-    g_autoptr(GByteArray) message = player_message(kind, value, NULL, 0);
-
-    play_connection_send(connection, message->data, message->len, 0);
-}
-
 static void say_option(Connection *connection, uint64_t option)
 {
     uint64_t value[WIRE_MAX_FIELDS];
 
     wire_defaults(WIRE_OPTION, value);
     value[OPTION_OPTION] = option;
-    say(connection, WIRE_OPTION, value);
+    g_autoptr(GByteArray) message = player_message(WIRE_OPTION, value, NULL, 0);
+    play_connection_send(connection, message->data, message->len, 0);
 }
 
 static void say_request(Connection *connection, uint64_t command, uint64_t length)
 {
-    uint64_t value[WIRE_MAX_FIELDS];
+    RequestSpec spec = player_request_spec(connection, command);
 
-    wire_defaults(WIRE_REQUEST, value);
-    value[REQUEST_TYPE] = command;
-    value[REQUEST_COOKIE] = connection->next_cookie;
-    value[REQUEST_LENGTH] = length;
-    say(connection, WIRE_REQUEST, value);
+    spec.length = length;
+    g_autoptr(GByteArray) message = player_request_bytes(connection, &spec);
+    play_connection_send(connection, message->data, message->len, 0);
 }
 
 /* Our side is between two messages, and can still speak; where TLS is due, not in the clear. */

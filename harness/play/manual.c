@@ -41,8 +41,9 @@ char *play_manual(void)
     append_verbs(text, "What the server sends", play_expect_verbs, play_expect_verb_count);
     append_verbs(text, "TLS", play_tls_verbs, play_tls_verb_count);
     append_verbs(text, "Requests and their replies", play_request_verbs, play_request_verb_count);
-    append_verbs(text, "Structured replies and metadata", play_status_verbs,
-                 play_status_verb_count);
+    append_verbs(text, "Structured replies and extended headers", play_replies_verbs,
+                 play_replies_verb_count);
+    append_verbs(text, "Metadata", play_status_verbs, play_status_verb_count);
     append_verbs(text, "The server's process", play_process_verbs, play_process_verb_count);
     append_verbs(text, "Engines", play_engine_verbs, play_engine_verb_count);
     return g_string_free(text, FALSE);

@@ -197,6 +197,13 @@ static char *need_structured(const Question *question)
                : g_strdup("structured replies were not negotiated");
 }
 
+static char *need_extended(const Question *question)
+{
+    return !question->known || question->facts->extended
+               ? NULL
+               : g_strdup("extended headers were not negotiated");
+}
+
 static const NeedWord words[] = {
     {"writes", NULL, false, need_writes, "`--allow-writes`, and an export that is not read-only"},
     {"allow-writes", NULL, false, need_allowed, "`--allow-writes`, whatever the export"},
@@ -210,6 +217,8 @@ static const NeedWord words[] = {
     {"oldstyle", NULL, false, need_oldstyle, "an oldstyle greeting"},
     {"structured", NULL, false, need_structured,
      "structured replies: of the mode, or by `open structured`"},
+    {"extended", NULL, false, need_extended,
+     "extended headers: of the mode, or by `open extended`"},
     {"tcp", NULL, false, need_tcp, "a TCP connection"},
     {"tls", NULL, false, need_tls, "`--tls`, and a server that has TLS"},
     {"sizes", NULL, false, need_sizes, "size constraints that the server advertises"},
@@ -305,6 +314,30 @@ char *play_needs(const PlayCase *play_case, const PlayMode *mode, const PlayTarg
     return NULL;
 }
 
+/* What the probe learned of the target, told in the way that the case asks it. */
+static const SessionFacts *facts_for(const PlayCase *play_case, const PlayTarget *target)
+{
+    if (play_case->extended && target->extended.has_export)
+        return &target->extended;
+    if (play_case->structured && target->structured.has_export)
+        return &target->structured;
+    return &target->facts;
+}
+
+static char *lacks_replies(const PlayCase *play_case, const PlayTarget *target)
+{
+    if (!target->entered)
+        return NULL;
+    if (play_case->extended && !target->extended.extended)
+        return g_strdup("the server has no extended headers");
+    if ((play_case->structured || play_case->pins_replies) && !play_case->extended &&
+        play_case->replies == REPLIES_STRUCTURED && !target->structured.structured)
+        return g_strdup("the server has no structured replies");
+    if (play_case->compact && target->facts.extended)
+        return g_strdup("is about compact headers");
+    return NULL;
+}
+
 char *play_unfit(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target)
 {
     if (play_case->pins_enter && play_case->enter == ENTER_GO && mode->enter == ENTER_EXPORT_NAME)
@@ -319,12 +352,11 @@ char *play_unfit(const PlayCase *play_case, const PlayMode *mode, const PlayTarg
         return g_strdup("needs a server that is started by --spawn");
     if (play_case->writes && !mode->allow_writes)
         return g_strdup("needs --allow-writes");
-    if ((play_case->structured || play_case->pins_replies) && target->entered &&
-        play_case->replies == REPLIES_STRUCTURED && !target->structured.structured)
-        return g_strdup("the server has no structured replies");
-    bool apart = play_case->structured && target->structured.has_export;
-    char *unmet = play_needs(play_case, mode, target, apart ? &target->structured : &target->facts,
-                             target->entered);
+    char *lacking = lacks_replies(play_case, target);
+    if (lacking != NULL)
+        return lacking;
+    char *unmet =
+        play_needs(play_case, mode, target, facts_for(play_case, target), target->entered);
     if (unmet != NULL)
         return unmet;
     if (play_case->connections > target->connections)

@@ -112,7 +112,9 @@ typedef struct {
     unsigned connections;   /* how many it serves at once, as far as tried; at least 1 */
     bool limited;           /* … and it did not serve all that were tried */
     bool concurrent_writes; /* writes on several connections are safe */
-    SessionFacts structured; /* of a session that asked for structured replies, as far as it came */
+    SessionFacts
+        structured; /* of a session that asked for structured replies, as far as it came, … */
+    SessionFacts extended; /* … and of one that asked for extended headers */
 } PlayTarget;
 
 /* ---- Cases ------------------------------------------------------------------------------------- */
@@ -131,7 +133,9 @@ typedef struct {
     bool process;            /* uses process: a server of its own, that it may signal */
     bool chunks;             /* is about single chunks, too */
     bool content;            /* is about what is read */
-    bool structured;         /* asks for structured replies itself, whatever the mode */
+    bool structured;         /* asks for structured replies itself, whatever the mode … */
+    bool extended;           /* … or for extended headers */
+    bool compact;            /* is about requests with compact headers */
     bool pins_tls; /* is about STARTTLS or plain text: conversations begin in plain text */
     bool pins_enter, pins_replies; /* contradicts the modes other than these: */
     PlayEnter enter;

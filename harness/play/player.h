@@ -87,10 +87,11 @@ ActorKind play_actor(const Statement *line);
 
 /* The verb tables of each file. */
 extern const Verb play_send_verbs[], play_expect_verbs[], play_setup_verbs[], play_request_verbs[],
-    play_status_verbs[], play_engine_verbs[], play_process_verbs[], play_tls_verbs[];
+    play_replies_verbs[], play_status_verbs[], play_engine_verbs[], play_process_verbs[],
+    play_tls_verbs[];
 extern const size_t play_send_verb_count, play_expect_verb_count, play_setup_verb_count,
-    play_request_verb_count, play_status_verb_count, play_engine_verb_count,
-    play_process_verb_count, play_tls_verb_count;
+    play_request_verb_count, play_replies_verb_count, play_status_verb_count,
+    play_engine_verb_count, play_process_verb_count, play_tls_verb_count;
 
 /* ---- Players ---------------------------------------------------------------------------------- */
 
@@ -219,8 +220,13 @@ bool player_enter(Player *player, Connection *connection, GBytes *export_name);
 /* Selects metadata contexts, of GBytes, for the export NAME. False if not all of them are selected. */
 bool player_select(Player *player, Connection *connection, GBytes *name, const GPtrArray *contexts);
 
-/* Asks for structured replies. False if the server refuses them, or the case is over. */
+/* replies.c: asks for structured replies, or for extended headers. False if the server refuses them, or the
+ * case is over. In runs with extended replies those who want structured ones are content with either. */
 bool player_structured(Player *player, Connection *connection);
+bool player_extended(Player *player, Connection *connection);
+
+/* Asks for what the run's mode wants, as far as the server has it. False if the case is over. */
+bool player_agree_on_replies(Player *player, Connection *connection);
 
 /* The name that LINE gives by `export`, else the run's. The caller owns it. */
 GBytes *player_export(Player *player, const Statement *line);
@@ -263,13 +269,24 @@ void player_set_facts(Player *player, const SessionFacts *facts);
 /* The bytes of a message: HEADER with the fields of VALUE, and SIZE bytes of DATA behind it. */
 GByteArray *player_message(WireKind header, const uint64_t *value, const void *data, size_t size);
 
+/* Which header a request has: the one that was negotiated, or one in spite of that. */
+typedef enum { FORM_AGREED, FORM_COMPACT, FORM_EXTENDED } RequestForm;
+
 /* How a request's bytes are made; used by literal requests and by abstract ones. */
 typedef struct {
+    RequestForm form;
     uint64_t flags, command, cookie, offset, length;
-    uint64_t magic;
-    GBytes *data; /* or NULL */
-    uint64_t cut; /* send no more than this many bytes; UINT64_MAX: all */
+    uint64_t magic; /* UINT64_MAX: the form's own */
+    bool bare;      /* PAYLOAD_LEN is left out, though data follow */
+    GBytes *data;   /* or NULL */
+    uint64_t cut;   /* send no more than this many bytes; UINT64_MAX: all */
 } RequestSpec;
+
+/* A request for COMMAND with a cookie of its own; its other fields are 0. */
+RequestSpec player_request_spec(const Connection *connection, uint64_t command);
+
+/* Its bytes on CONNECTION, and sending them. The first are the caller's. */
+GByteArray *player_request_bytes(const Connection *connection, const RequestSpec *spec);
 void player_request(Player *player, Connection *connection, const RequestSpec *spec);
 
 /* What `open` weighs once CONNECTION is in transmission: skips the case if its needs do not hold. */

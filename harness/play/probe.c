@@ -64,6 +64,17 @@ static void learn_structured(Player *player, Connection *connection, PlayTarget 
         target->structured = *session_facts(connection->session);
 }
 
+static void learn_extended(Player *player, Connection *connection, PlayTarget *target)
+{
+    g_autoptr(GBytes) name =
+        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+
+    if (target->facts.extended)
+        target->extended = target->facts;
+    else if (player_extended(player, connection) && player_enter(player, connection, name))
+        target->extended = *session_facts(connection->session);
+}
+
 /* Leaves them one after another, each in the way that a client should: some servers take it ill if a
  * client drops in and is gone, and that is not for the probe to find. */
 static void leave_all(Player *player, PlayTarget *target)
@@ -76,6 +87,8 @@ static void leave_all(Player *player, PlayTarget *target)
         answers = answers && player_negotiate(player, player->connections->pdata[i]);
         if (answers && i == 1 && target->entered)
             learn_structured(player, player->connections->pdata[i], target);
+        if (answers && i == 2 && target->entered)
+            learn_extended(player, player->connections->pdata[i], target);
         player_leave(player->connections->pdata[i]);
     }
 }

@@ -13,20 +13,51 @@ GByteArray *player_message(WireKind header, const uint64_t *value, const void *d
     return message;
 }
 
-void player_request(Player *player, Connection *connection, const RequestSpec *spec)
+RequestSpec player_request_spec(const Connection *connection, uint64_t command)
 {
+    return (RequestSpec){.command = command,
+                         .cookie = connection->next_cookie,
+                         .magic = UINT64_MAX,
+                         .cut = UINT64_MAX};
+}
+
+static bool is_extended(const Connection *connection, const RequestSpec *spec)
+{
+    return spec->form == FORM_AGREED ? session_facts(connection->session)->extended
+                                     : spec->form == FORM_EXTENDED;
+}
+
+/* In an extended request a flag tells of the data behind it. */
+static uint64_t flags_of(const RequestSpec *spec, bool extended)
+{
+    bool payload = spec->command == NBD_CMD_WRITE || spec->data != NULL;
+
+    return spec->flags | (extended && payload && !spec->bare ? NBD_CMD_FLAG_PAYLOAD_LEN : 0);
+}
+
+GByteArray *player_request_bytes(const Connection *connection, const RequestSpec *spec)
+{
+    bool extended = is_extended(connection, spec);
+    WireKind kind = extended ? WIRE_EXTENDED_REQUEST : WIRE_REQUEST;
     uint64_t value[WIRE_MAX_FIELDS];
     gsize size = 0;
     const void *data = spec->data == NULL ? NULL : g_bytes_get_data(spec->data, &size);
 
-    wire_defaults(WIRE_REQUEST, value);
-    value[REQUEST_MAGIC] = spec->magic;
-    value[REQUEST_FLAGS] = spec->flags;
+    wire_defaults(kind, value);
+    if (spec->magic != UINT64_MAX)
+        value[REQUEST_MAGIC] = spec->magic;
+    value[REQUEST_FLAGS] = flags_of(spec, extended);
     value[REQUEST_TYPE] = spec->command;
     value[REQUEST_COOKIE] = spec->cookie;
     value[REQUEST_OFFSET] = spec->offset;
     value[REQUEST_LENGTH] = spec->length;
-    g_autoptr(GByteArray) message = player_message(WIRE_REQUEST, value, data, size);
+    return player_message(kind, value, data, size);
+}
+
+void player_request(Player *player, Connection *connection, const RequestSpec *spec)
+{
+    g_autoptr(GByteArray) message = player_request_bytes(connection, spec);
+
     connection->last_cookie = spec->cookie;
     connection->has_cookie = true;
     if (spec->cookie >= connection->next_cookie && spec->cookie < UINT32_MAX)
@@ -76,10 +107,9 @@ static SessionMessage *transact(Player *player, Connection *connection, const St
                                 uint64_t command)
 {
     const Arg *data = line_arg(line, "data");
-    RequestSpec spec = {.magic = NBD_REQUEST_MAGIC, .command = command, .cut = UINT64_MAX};
+    RequestSpec spec = player_request_spec(connection, command);
 
     spec.flags = player_integer(player, line, "flags", &wire_command_flags, 0);
-    spec.cookie = connection->next_cookie;
     spec.offset = player_integer(player, line, "offset", NULL, 0);
     spec.length = player_integer(player, line, "length", NULL, 0);
     if (data != NULL)
@@ -130,11 +160,10 @@ static Match match_end(Player *player, Connection *connection, gpointer data,
 static void play_disconnect(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
-    RequestSpec spec = {.magic = NBD_REQUEST_MAGIC, .command = NBD_CMD_DISC, .cut = UINT64_MAX};
 
     if (connection == NULL)
         return;
-    spec.cookie = connection->next_cookie;
+    RequestSpec spec = player_request_spec(connection, NBD_CMD_DISC);
     player_request(player, connection, &spec);
     Event event = player_await(player, connection, match_end, NULL);
     if (event.kind != EVENT_MATCH)

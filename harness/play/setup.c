@@ -149,17 +149,6 @@ static bool refused(Player *player, const Connection *connection, const SessionM
     return false;
 }
 
-static bool structured(Player *player, Connection *connection)
-{
-    g_autoptr(GByteArray) nothing = g_byte_array_new();
-
-    if (session_facts(connection->session)->style != STYLE_FIXED_NEWSTYLE)
-        return false;
-    player_option(player, connection, NBD_OPT_STRUCTURED_REPLY, nothing);
-    g_autoptr(SessionMessage) reply = await_step(player, connection, WIRE_OPTION_REPLY);
-    return reply != NULL && reply->value[REPLY_TYPE] == NBD_REP_ACK;
-}
-
 static void append_number(GByteArray *data, uint64_t number)
 {
     uint8_t bytes[4];
@@ -187,25 +176,16 @@ bool player_select(Player *player, Connection *connection, GBytes *name, const G
            session_facts(connection->session)->contexts == contexts->len;
 }
 
-bool player_structured(Player *player, Connection *connection)
-{
-    player->setup++;
-    bool done = structured(player, connection) && !player->over;
-    player->setup--;
-    return done;
-}
-
 static bool enter(Player *player, Connection *connection, GBytes *name)
 {
     const SessionFacts *facts = session_facts(connection->session);
 
     if (facts->style == STYLE_OLDSTYLE)
         return true;
-    /* A server that refuses them is served by simple ones. */
-    if (player->mode->replies != REPLIES_SIMPLE && !facts->structured &&
-        !player_structured(player, connection) && player->over)
+    if (!facts->structured && !player_agree_on_replies(player, connection))
         return false;
-    if (player->mode->enter == ENTER_EXPORT_NAME || facts->style != STYLE_FIXED_NEWSTYLE)
+    bool by_name = player->mode->enter == ENTER_EXPORT_NAME && !facts->extended;
+    if (by_name || facts->style != STYLE_FIXED_NEWSTYLE)
         return export_name(player, connection, name);
     player_ask(player, connection, NBD_OPT_GO, name);
     g_autoptr(SessionMessage) reply = await_step(player, connection, WIRE_OPTION_REPLY);
@@ -263,11 +243,11 @@ static void play_negotiate(Player *player, const Statement *line)
         (void)player_negotiate(player, connection);
 }
 
-static bool wants_structured(const Statement *line)
+static bool wants(const Statement *line, const char *what)
 {
     const Expr *word = line_position(line, 0);
 
-    return word != NULL && g_str_equal(word->text, "structured");
+    return word != NULL && g_str_equal(word->text, what);
 }
 
 /* Of GBytes: the names of the metadata contexts that `open` is to select. */
@@ -294,8 +274,13 @@ static void play_open(Player *player, const Statement *line)
         return;
     g_autoptr(GBytes) name = player_export(player, line);
     g_autoptr(GPtrArray) contexts = contexts_of(player, line);
-    bool structured_due = contexts->len > 0 || wants_structured(line);
-    if (structured_due && !player_structured(player, connection)) {
+    bool extended = wants(line, "extended");
+    if (extended && !player_extended(player, connection)) {
+        player_skip(player, "the server has no extended headers");
+        return;
+    }
+    bool structured_due = contexts->len > 0 || wants(line, "structured");
+    if (!extended && structured_due && !player_structured(player, connection)) {
         player_skip(player, "the server has no structured replies");
         return;
     }
@@ -371,7 +356,7 @@ static void play_served(Player *player, const Statement *line)
 }
 
 static const char *const plain_words[] = {"plain", NULL};
-static const char *const open_words[] = {"plain", "structured", NULL};
+static const char *const open_words[] = {"plain", "structured", "extended", NULL};
 static const Position none[] = {{0}};
 static const Position plain[] = {{.words = plain_words, .optional = true}, {0}};
 static const Position open_positions[] = {{.words = open_words, .optional = true}, {0}};
@@ -408,13 +393,13 @@ const Verb play_setup_verbs[] = {
      .fields = open_context_fields,
      .connects = true,
      .play = play_open,
-     .usage = "open [plain | structured] [context=S…] [as NAME] [export=S]",
+     .usage = "open [plain | structured | extended] [context=S…] [as NAME] [export=S]",
      .manual =
          "Connects and goes all the way into the transmission phase, in the run's mode. Sets $size, $flags, "
          "$minimum, $preferred, $maximum and $block; the case is skipped if its needs do not hold for "
          "what this connection was told. `open structured` asks for structured replies in every mode; the "
-         "case is skipped if the server refuses them. `context` selects metadata contexts, for which they are "
-         "needed, too."},
+         "case is skipped if the server refuses them. `open extended` does the same with extended headers. "
+         "`context` selects metadata contexts, for which one or the other is needed, too."},
     {.name = "served",
      .actor = ACTOR_NONE,
      .positions = none,

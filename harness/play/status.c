@@ -63,14 +63,6 @@ static SessionMessage *ask(Player *player, Connection *connection, const Stateme
     return NULL;
 }
 
-static RequestSpec status_spec(const Connection *connection)
-{
-    return (RequestSpec){.magic = NBD_REQUEST_MAGIC,
-                         .command = NBD_CMD_BLOCK_STATUS,
-                         .cookie = connection->next_cookie,
-                         .cut = UINT64_MAX};
-}
-
 /* ---- status ----------------------------------------------------------------------------------- */
 
 /* What a line can say of the extents. */
@@ -138,7 +130,7 @@ static void play_status(Player *player, const Statement *line)
 
     if (connection == NULL)
         return;
-    RequestSpec spec = status_spec(connection);
+    RequestSpec spec = player_request_spec(connection, NBD_CMD_BLOCK_STATUS);
     spec.flags = player_integer(player, line, "flags", &wire_command_flags, 0);
     spec.offset = player_integer(player, line, "offset", NULL, 0);
     spec.length = player_integer(player, line, "length", NULL, 0);
@@ -162,12 +154,9 @@ static void play_status(Player *player, const Statement *line)
 static bool read_zeroes(Player *player, Connection *connection, const Statement *line,
                         uint64_t offset, uint64_t length)
 {
-    RequestSpec spec = {.magic = NBD_REQUEST_MAGIC,
-                        .command = NBD_CMD_READ,
-                        .cookie = connection->next_cookie,
-                        .offset = offset,
-                        .length = length,
-                        .cut = UINT64_MAX};
+    RequestSpec spec = player_request_spec(connection, NBD_CMD_READ);
+    spec.offset = offset;
+    spec.length = length;
     g_autoptr(SessionMessage) reply = player_transact(player, connection, line, &spec);
 
     if (reply == NULL)
@@ -225,7 +214,7 @@ static void play_map(Player *player, const Statement *line)
     unsigned round = 0;
 
     for (; connection != NULL && at < end && round < MOST_ROUNDS && !player->over; round++) {
-        RequestSpec spec = status_spec(connection);
+        RequestSpec spec = player_request_spec(connection, NBD_CMD_BLOCK_STATUS);
         spec.offset = at;
         spec.length = MIN(end - at, MOST_ASKED);
         g_autoptr(SessionMessage) chunk = ask(player, connection, line, &spec);
@@ -245,14 +234,6 @@ static void play_map(Player *player, const Statement *line)
 
 /* ---- On the way ------------------------------------------------------------------------------- */
 
-static void play_structured(Player *player, const Statement *line)
-{
-    Connection *connection = player_connection(player, line);
-
-    if (connection != NULL && !player_structured(player, connection))
-        player_skip(player, "the server has no structured replies");
-}
-
 static void play_enter(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
@@ -269,7 +250,6 @@ static void play_enter(Player *player, const Statement *line)
 static const char *const reading_words[] = {"reading", NULL};
 static const Position none[] = {{0}};
 static const Position map_positions[] = {{.words = reading_words, .optional = true}, {0}};
-static const Field no_fields[] = {{0}};
 static const Field enter_fields[] = {{"export", FIELD_BYTES, NULL}, {0}};
 static const Field map_fields[] = {
     {"offset", FIELD_INTEGER, NULL}, {"length", FIELD_INTEGER, NULL}, {0}};
@@ -285,14 +265,6 @@ static const Field status_fields[] = {{"offset", FIELD_INTEGER, NULL},
                                       {0}};
 
 const Verb play_status_verbs[] = {
-    {.name = "structured",
-     .actor = ACTOR_ABSTRACT,
-     .positions = none,
-     .fields = no_fields,
-     .play = play_structured,
-     .usage = ": structured",
-     .manual =
-         "STRUCTURED_REPLY, behind `negotiate`. The case is skipped if the server refuses it."},
     {.name = "enter",
      .actor = ACTOR_ABSTRACT,
      .positions = none,

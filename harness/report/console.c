@@ -66,10 +66,15 @@ static void begin(void *self, const RunOptions *options, const RunSummary *summa
     g_autofree char *target = report_clean(options->target_name);
 
     fprintf(console->paper.out, "%s against %s\n", cases, target);
-    if (options->mode.replies != REPLIES_SIMPLE && summary->target.entered &&
-        !summary->target.facts.structured)
+    const SessionFacts *facts = &summary->target.facts;
+    if (options->mode.replies != REPLIES_SIMPLE && summary->target.entered && !facts->structured)
         fputs("The server refuses structured replies: the cases are played with simple ones.\n",
               console->paper.out);
+    else if (options->mode.replies == REPLIES_EXTENDED && summary->target.entered &&
+             !facts->extended)
+        fputs(
+            "The server refuses extended headers: the cases are played with structured replies.\n",
+            console->paper.out);
     draw_status(console, summary);
     fflush(console->paper.out);
 }

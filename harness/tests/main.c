@@ -16,6 +16,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(play_bounds)                                                                             \
     SUITE(play_compile)                                                                            \
     SUITE(play_fair)                                                                               \
+    SUITE(play_extended)                                                                           \
     SUITE(play_structured)                                                                         \
     SUITE(play_status)                                                                             \
     SUITE(play_hostile)                                                                            \
