@@ -1,0 +1,216 @@
+"""Plays cases against the reference server with a quirk, and tells which requirements are blamed.
+
+A quirk shows on some kinds of server, and to some kinds of player: a Way is one pair of them. What is blamed
+on a way without any quirk (an oldstyle server lacks the baseline, say) counts for nothing there.
+"""
+import contextlib
+import dataclasses
+import fnmatch
+import pathlib
+import shlex
+import subprocess
+import tempfile
+import threading
+from typing import Any, Iterator, Optional
+
+import peerlib
+
+# One case for each kind of message: of a server that breaks all framing, the whole catalogue would learn no
+# more than these, and wait for an answer in every case.
+TOUR = [
+    "server/handshake/oldstyle/greeting",
+    "server/handshake/list/replies",
+    "server/handshake/options/unknown",
+    "server/handshake/info-go/info-succeeds",
+    "server/handshake/info-go/go-succeeds",
+    "server/handshake/info-go/unknown-export",
+    "server/handshake/info-go/other-export-than-informed",
+    "server/handshake/export-name/granted",
+    "server/handshake/abort/acknowledged",
+    "server/handshake/structured-reply/negotiated",
+    "server/handshake/meta-context/list-all",
+    "server/handshake/meta-context/set-wildcard",
+    "server/transmission/read/start",
+    "server/transmission/read/beyond-end",
+    "server/transmission/read/cookies",
+    "server/transmission/write/start",
+    "server/transmission/write-zeroes/zeroes",
+    "server/transmission/cache/no-difference",
+    "server/transmission/structured/*",
+    "server/transmission/block-status/whole",
+    "server/transmission/block-status/progress",
+    "server/transmission/block-status/req-one",
+    "server/sizes/default-maximum-read",
+    "server/transmission/ordering/mixed",
+    "server/extended/*",
+    "server/tls/starttls/acknowledged",
+    "server/tls/notls/refused",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """A kind of server, and how it is played to. {tls} is a folder of certificates."""
+
+    serve: tuple[str, ...] = ()
+    play: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()  # a quirk with one of these in its name or requirement is looked for here first
+
+    def __str__(self) -> str:
+        return " ".join(["serve", *self.serve] + (["played with", *self.play] if self.play else []))
+
+
+CERTIFICATES = ("--tls-certificates", "{tls}/good")
+WAYS = [
+    Way(),
+    Way(play=("--replies", "structured"), marks=("structured", "chunk")),
+    Way(("--tls", "allow", *CERTIFICATES), marks=("tls",)),
+    Way(("--tls", "require", *CERTIFICATES), marks=("tls.forced", "tls-reqd")),
+    Way(("--tls", "allow", *CERTIFICATES, "--export", ":size=64M,tls", "--export", "plain:size=64M"),
+        marks=("tls.selective", "tls-reqd")),
+    Way(("--tls", "require", *CERTIFICATES), ("--tls", "require", *CERTIFICATES), ("tls",)),
+    Way(("--export", ":size=64M,resize"), marks=("resize",)),
+    Way(("--read-only",)),
+    Way(("--block-size", "512/4096/32M")),
+    Way(("--block-size", "4k/64k/2M")),
+    Way(("--oldstyle",), marks=("oldstyle",)),
+    Way(("--newstyle",)),
+    Way(("--size", "511")),
+    Way(("--export", "disk:size=64M", "--default-export", "disk")),
+    Way(("--export", ":size=64M,block=4k/64k/2M,require")),
+    Way(("--require-extended",), marks=("extended",)),
+]
+
+
+@dataclasses.dataclass
+class Quirk:
+    """One line of the table of quirks."""
+
+    name: str
+    requirement: str
+    needs: str = ""
+
+    @property
+    def spawned(self) -> bool:
+        return "--spawn" in self.needs
+
+    def ways(self) -> list[Way]:
+        """All ways, the likeliest first."""
+        text = f"{self.name} {self.requirement}"
+        return sorted(WAYS, key=lambda way: not any(mark in text for mark in way.marks))
+
+
+@dataclasses.dataclass(frozen=True)
+class Blame:
+    """One requirement that one case found broken."""
+
+    case: str
+    requirement: str
+    silent: bool = False  # only by an answer that did not come
+
+
+def quirks() -> list[Quirk]:
+    text = subprocess.run([peerlib.nbdconform(), "serve", "--list-quirks"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    found, name = [], ""
+    for line in text.splitlines():
+        words = line.strip()
+        if line and not line.startswith(" "):
+            name = words
+        elif words.startswith("breaks "):
+            found.append(Quirk(name, words.split()[1].rstrip(";")))
+        elif words.startswith("needs "):
+            found[-1].needs = words
+    return found
+
+
+class Catalogue:
+    """The cases there are, and which cite what."""
+
+    def __init__(self) -> None:
+        _, report = peerlib.run_json([])
+        self.cases = [case["id"] for case in report["cases"]]
+        self.citing: dict[str, list[str]] = {}
+        for case in report["cases"]:
+            for requirement in case["requirements"]:
+                self.citing.setdefault(requirement, []).append(case["id"])
+
+    def tour(self) -> list[str]:
+        return [glob for glob in TOUR if fnmatch.filter(self.cases, glob)]
+
+
+def blames_in(report: dict[str, Any]) -> set[Blame]:
+    return {Blame(case["id"], each["requirement"], case["kind"] == "no-answer")
+            for case in report.get("cases", []) if case["verdict"] in ("fail", "warn")
+            for each in case["violations"]}
+
+
+class Court:
+    """Judges quirky servers; knows what is blamed on clean ones."""
+
+    def __init__(self, folder: pathlib.Path, timeout: str) -> None:
+        self.tls = folder / "tls"
+        self.timeout = timeout
+        self.lock = threading.Lock()
+        self.innocent: dict[Way, set[tuple[str, str]]] = {}
+        subprocess.run([pathlib.Path(__file__).parent / "make-certificates", self.tls], check=True)
+
+    def fill(self, words: tuple[str, ...]) -> list[str]:
+        return [word.replace("{tls}", str(self.tls)) for word in words]
+
+    @contextlib.contextmanager
+    def serving(self, way: Way, needs: str, quirk: list[str]) -> Iterator[Optional[str]]:
+        """Where the reference server listens; None if the quirk and the way do not go together."""
+        with tempfile.TemporaryDirectory(prefix="nbdconform-") as folder:
+            socket = str(pathlib.Path(folder) / "socket")
+            port = peerlib.free_port()
+            tcp = "--port" in needs
+            where = ["--port", str(port)] if tcp else ["--socket", socket]
+            command = [peerlib.nbdconform(), "serve", *where, *quirk, *self.fill(way.serve)]
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL) as server:
+                try:
+                    assert server.stdout is not None
+                    ready = server.stdout.readline()
+                    yield (f"127.0.0.1:{port}" if tcp else socket) if ready else None
+                finally:
+                    server.terminate()
+
+    def play(self, way: Way, where: list[str], only: list[str]) -> set[Blame]:
+        args = [*where, "--allow-writes", "--timeout", self.timeout, *self.fill(way.play)]
+        for case in only:
+            args += ["--only", case]
+        _, report = peerlib.run_json(args)
+        if "cases" not in report:
+            raise peerlib.PeerError(f"{shlex.join(args)}: {report['output']}")
+        return blames_in(report)
+
+    def clean(self, way: Way) -> set[tuple[str, str]]:
+        """What is blamed on this way without a quirk."""
+        with self.lock:
+            if way not in self.innocent:
+                with self.serving(way, "", []) as target:
+                    blames = self.play(way, ["--target", target], []) if target else set()
+                self.innocent[way] = {(each.case, each.requirement) for each in blames}
+            return self.innocent[way]
+
+    def try_quirk(self, quirk: Quirk, way: Way, only: list[str]) -> set[Blame]:
+        """What is blamed on a server with the quirk, when the cases ONLY (or all) are played."""
+        if quirk.spawned:
+            command = [peerlib.nbdconform(), "serve", "--socket", "{socket}", "--quirk", quirk.name,
+                       *self.fill(way.serve)]
+            blames = self.play(way, ["--spawn", shlex.join(command)], only)
+        else:
+            with self.serving(way, quirk.needs, ["--quirk", quirk.name]) as target:
+                blames = self.play(way, ["--target", target], only) if target else set()
+        innocent = self.clean(way) if blames else set()
+        return {each for each in blames if (each.case, each.requirement) not in innocent}
+
+
+def requirements_checked(root: pathlib.Path = peerlib.ROOT) -> list[str]:
+    """The requirements that bind servers and that a case or a rule checks, by the table."""
+    lines = (root / "cases" / "requirements.tsv").read_text(encoding="utf-8").splitlines()
+    names = lines[0].split("\t")
+    rows = [dict(zip(names, line.split("\t"))) for line in lines[1:] if line]
+    return [row["id"] for row in rows
+            if row["role"] in ("server", "both") and row["check"].split("+")[0] in ("case", "rule")]
