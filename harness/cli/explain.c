@@ -59,7 +59,7 @@ static void print_checks(const Catalogue *catalogue, const Requirement *requirem
         printf("  not checked: %s\n", reason);
     }
     if (print_rules(requirement) == 0 && g_strv_contains((const char *const *)ways, "rule"))
-        puts("  checked by a rule on the messages of every case");
+        puts("  checked beside the messages, in every case");
     if (print_cases(catalogue, requirement) == 0 &&
         g_strv_contains((const char *const *)ways, "case"))
         puts("  no case checks it in this version");

@@ -131,7 +131,8 @@ static char *one_per_context(const Session *session, const SessionMessage *messa
     const SessionPending *pending = session_pending_reply(session, message);
     SessionContext context;
 
-    if (pending == NULL || session->contexts_cut ||
+    /* Of what comes to a client that should not have asked, nothing is said. */
+    if (pending == NULL || session->contexts_cut || !session->facts.contexts_apply ||
         message->request.command != NBD_CMD_BLOCK_STATUS)
         return NULL;
     if (is_status(message) && message->chunk.has_context) {
