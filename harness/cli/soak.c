@@ -51,7 +51,7 @@ typedef struct {
     char *export_name; /* never NULL, once prepared */
     GPtrArray *points; /* of SoakPoint */
     SoakBaseline *baseline;
-    char *again;
+    char *again, *what; /* the command; its points and crowds */
 } Invocation;
 
 static void options_clear(Options *options)
@@ -73,6 +73,7 @@ static void invocation_clear(Invocation *invocation)
     g_clear_pointer(&invocation->points, g_ptr_array_unref);
     soak_baseline_free(invocation->baseline);
     g_free(invocation->again);
+    g_free(invocation->what);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Invocation, invocation_clear)
 
@@ -294,7 +295,19 @@ static void append(GString *command, const char *option, const char *value)
     g_string_append_printf(command, " %s %s", option, word);
 }
 
-/* The command of this soak, but for its points and reports. */
+/* The points and crowds, as words of the command. */
+static char *what_again(const Options *options)
+{
+    GString *words = g_string_new(NULL);
+
+    for (char **each = options->points; each != NULL && *each != NULL; each++)
+        append(words, "--points", *each);
+    if (options->crowd > 0)
+        g_string_append_printf(words, " --crowd %d", options->crowd);
+    return g_string_free(words, FALSE);
+}
+
+/* The command of this soak, but for its points, crowds and reports. */
 static char *command_again(const Options *options, const char *program)
 {
     GString *command = g_string_new(program);
@@ -369,7 +382,7 @@ static ReportSoak *make_console(const Invocation *invocation)
         .again = invocation->again,
     };
 
-    return report_soak_new(&console, invocation->baseline);
+    return report_soak_new(&console, invocation->what, invocation->baseline);
 }
 
 /* What glibc's allocator keeps for later looks like a leak for thousands of cycles where every thread has an
@@ -397,6 +410,7 @@ static bool prepare(Invocation *invocation, const char *program, GError **error)
             return false;
     }
     invocation->again = command_again(options, program);
+    invocation->what = what_again(options);
     return check_report(options->json, error);
 }
 

@@ -36,8 +36,9 @@ char *report_soak_json(const SoakSummary *summary, const char *target_name,
 typedef struct ReportSoak ReportSoak;
 
 /* A line for each finding that is not clean as it falls. CONSOLE's `again` is the command of this soak but for
- * its points. BASELINE may be NULL. */
-ReportSoak *report_soak_new(const ReportConsole *console, const SoakBaseline *baseline);
+ * its points and crowds, and WHAT the words for those (NULL: none; copied). BASELINE may be NULL. */
+ReportSoak *report_soak_new(const ReportConsole *console, const char *what,
+                            const SoakBaseline *baseline);
 void report_soak_free(ReportSoak *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReportSoak, report_soak_free)
 const SoakObserver *report_soak_observer(const ReportSoak *report);

@@ -10,7 +10,7 @@
 struct ReportSoak {
     SoakObserver observer;
     Paper paper;
-    char *again;
+    char *again, *what;
     bool live, verbose;
     const SoakBaseline *baseline;
     gint64 shown_us; /* when the line of progress was written last */
@@ -68,6 +68,20 @@ static char *sentence(const SoakFinding *finding)
                          : g_strdup_printf("%s: %s", name, reason);
 }
 
+static void print_repeat(const ReportSoak *report, const SoakFinding *finding)
+{
+    const SoakPoint *point = finding->at_stop != NULL ? &finding->repeat : &finding->point;
+
+    if (report->paper.again == NULL)
+        return;
+    if (g_strcmp0(finding->at_stop, "together") == 0) {
+        fprintf(report->paper.out, "    repeat: %s%s\n", report->paper.again, report->what);
+    } else if (point->phase != NULL) {
+        g_autofree char *name = soak_point_name(point);
+        fprintf(report->paper.out, "    repeat: %s --points %s\n", report->paper.again, name);
+    }
+}
+
 static void print_finding(const ReportSoak *report, const SoakFinding *finding)
 {
     static const char *const words[] = {[SOAK_CLEAN] = "clean   ",
@@ -88,10 +102,7 @@ static void print_finding(const ReportSoak *report, const SoakFinding *finding)
     if (!fault)
         return;
     print_details(report, finding);
-    if (finding->point.phase != NULL && report->paper.again != NULL) {
-        g_autofree char *name = soak_finding_name(finding);
-        fprintf(report->paper.out, "    repeat: %s --points %s\n", report->paper.again, name);
-    }
+    print_repeat(report, finding);
 }
 
 static void found(void *self, const SoakFinding *finding)
@@ -154,8 +165,12 @@ static void print_detectable(const ReportSoak *report, const SoakSummary *summar
         fprintf(
             report->paper.out,
             "The smallest leak that no clean point could have hidden: one descriptor, thread or "
-            "child in %.0f cycles, or %.0f bytes a cycle.\n",
-            floor(1 / least[SOAK_FD]), ceil(least[SOAK_MEMORY]));
+            "child in %.0f cycles",
+            floor(1 / least[SOAK_FD]));
+    if (least[SOAK_FD] > 0 && isfinite(least[SOAK_FD]) && isfinite(least[SOAK_MEMORY]))
+        fprintf(report->paper.out, ", or %.0f bytes a cycle", ceil(least[SOAK_MEMORY]));
+    if (least[SOAK_FD] > 0 && isfinite(least[SOAK_FD]))
+        fputs(".\n", report->paper.out);
 }
 
 static void print_baseline(const ReportSoak *report, const SoakSummary *summary)
@@ -194,12 +209,14 @@ void report_soak_end(ReportSoak *report, const SoakSummary *summary)
 
 /* ---- Making it --------------------------------------------------------------------------------- */
 
-ReportSoak *report_soak_new(const ReportConsole *console, const SoakBaseline *baseline)
+ReportSoak *report_soak_new(const ReportConsole *console, const char *what,
+                            const SoakBaseline *baseline)
 {
     ReportSoak *report = g_new0(ReportSoak, 1);
 
     report->observer = (SoakObserver){.self = report, .progress = progress, .found = found};
     report->again = g_strdup(console->again);
+    report->what = g_strdup(what != NULL ? what : "");
     report->paper = (Paper){.out = console->out, .colour = console->colour, .again = report->again};
     report->live = console->live;
     report->verbose = console->verbose;
@@ -212,6 +229,7 @@ void report_soak_free(ReportSoak *report)
     if (report == NULL)
         return;
     g_free(report->again);
+    g_free(report->what);
     g_free(report);
 }
 

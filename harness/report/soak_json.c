@@ -1,6 +1,7 @@
 /* The JSON report of a soak. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "report/private.h"
 #include "report/soak.h"
@@ -54,17 +55,18 @@ static json_t *detectable_object(const SoakFinding *finding, bool known)
 static json_t *point_object(const SoakSummary *summary, const SoakFinding *finding,
                             const SoakBaseline *baseline)
 {
+    g_autofree char *name = soak_finding_name(finding);
+    char *ending = strrchr(name, '/');
     bool crowd = finding->point.phase == NULL,
          fault = finding->verdict != SOAK_CLEAN && finding->verdict != SOAK_SKIPPED;
-    /* A crowd and a point that was not played have no measure; a leak's is always known. */
+    /* A crowd, an end and a point that was not played have no measure; a leak's is always known. */
     bool known =
         summary->measured && finding->cycles > 0 && (!crowd || finding->verdict == SOAK_LEAKS);
     bool seen = known && finding->detectable[SOAK_FD] > 0;
     json_t *point = json_pack(
-        "{s:s, s:s, s:i, s:s, s:o, s:o}", "phase", crowd ? "crowd" : finding->point.phase->name,
-        "ending", crowd ? crowd_name(finding->crowd) : soak_ending_name(finding->point.ending),
-        "cycles", (int)finding->cycles, "verdict", soak_verdict_name(finding->verdict), "leaks",
-        leak_array(finding), "detectable", detectable_object(finding, seen));
+        "{s:s%, s:s, s:i, s:s, s:o, s:o}", "phase", name, (size_t)(ending - name), "ending",
+        ending + 1, "cycles", (int)finding->cycles, "verdict", soak_verdict_name(finding->verdict),
+        "leaks", leak_array(finding), "detectable", detectable_object(finding, seen));
 
     for (unsigned i = 0; i < SOAK_RESOURCES; i++)
         json_object_set_new(point, report_soak_member(i), number(known, finding->per_cycle[i]));

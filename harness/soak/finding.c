@@ -27,6 +27,8 @@ char *soak_finding_name(const SoakFinding *finding)
 {
     if (finding->point.phase != NULL)
         return soak_point_name(&finding->point);
+    if (finding->at_stop != NULL)
+        return g_strdup_printf("stop/%s", finding->at_stop);
     return g_strdup_printf("crowd/%s", crowd_name(finding->crowd));
 }
 
@@ -39,6 +41,8 @@ static void append_leak(GString *text, const SoakFinding *finding, SoakResource 
     if (resource != SOAK_MEMORY)
         g_string_append_printf(text, "+%.*f %s", each < 0.095 ? 3 : 2, each,
                                soak_resource_name(resource));
+    else if (each < 10)
+        g_string_append_printf(text, "+%.1f bytes", each);
     else if (each < 1024)
         g_string_append_printf(text, "+%.0f bytes", each);
     else

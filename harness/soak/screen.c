@@ -41,6 +41,11 @@ GrowthUnit soak_unit(SoakResource resource)
     return resource == SOAK_MEMORY ? GROWTH_BYTES : GROWTH_COUNT;
 }
 
+bool soak_measures(const SoakServer *server, SoakResource resource)
+{
+    return resource != SOAK_MEMORY || !server->sanitized;
+}
+
 /* ---- Two halves -------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -147,8 +152,13 @@ static bool look(const Screen *screen, SoakFinding *finding, double slopes[SOAK_
             finding->per_cycle[i] = flood_slope(screen, i);
         else
             finding->per_cycle[i] = growth_screen_slope(&growth);
-        finding->detectable[i] = growth_screen_least(soak_unit(i), screen->half);
-        if (screen->flooded ? finding->per_cycle[i] > 0 : growth_suspect(soak_unit(i), &growth))
+        bool measures = soak_measures(screen->trial->server, i);
+        finding->detectable[i] =
+            measures ? growth_screen_least(soak_unit(i), screen->half) : INFINITY;
+        if (!measures)
+            finding->per_cycle[i] = NAN;
+        if (measures &&
+            (screen->flooded ? finding->per_cycle[i] > 0 : growth_suspect(soak_unit(i), &growth)))
             slopes[i] = finding->per_cycle[i];
         suspect = suspect || slopes[i] > 0;
     }

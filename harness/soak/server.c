@@ -1,4 +1,5 @@
 /* A server under soak: started, taken to be well, watched. */
+#include <signal.h>
 #include <string.h>
 
 #include "play/play.h"
@@ -16,6 +17,10 @@
 #define DYING_MS 1000u
 
 #define MOST_OUTPUT 65536u
+
+/* So long it may take to end. Sanitizers look through all memory then. */
+#define STOP_MS 3000u
+#define SANITIZED_STOP_MS 10000u
 
 /* ---- Starting ---------------------------------------------------------------------------------- */
 
@@ -104,8 +109,10 @@ SoakServer *soak_server_new(const SoakOptions *options, const SoakTarget *target
     server->patient_control = soak_cycle_control(&server->patient);
     if (!first_cycles(server, error))
         return NULL;
-    if (server->watched != NULL)
+    if (server->watched != NULL) {
         server->heard = watch_output_position(server->watched);
+        server->sanitized = watch_sanitized(server->watched);
+    }
     return g_steal_pointer(&server);
 }
 
@@ -156,4 +163,45 @@ char *soak_server_report(SoakServer *server)
     g_autofree char *said = watch_output(server->watched, server->heard, MOST_OUTPUT);
     server->heard = position;
     return watch_find_report(said);
+}
+
+/* ---- Stopping ---------------------------------------------------------------------------------- */
+
+/* A long report is cut; how much was lost in all stands at its end. */
+static char *with_sum(char *report, const char *said)
+{
+    const char *sum = strstr(said, "\nSUMMARY: ");
+
+    if (sum == NULL || strstr(report, "\nSUMMARY: ") != NULL)
+        return report;
+    g_autofree char *line = g_strndup(sum, 1 + strcspn(sum + 1, "\n"));
+    char *whole = g_strconcat(report, "\n…", line, NULL);
+    g_free(report);
+    return whole;
+}
+
+/* SIGTERM is what was asked for, and what does not heed it is killed. */
+static char *how_it_crashed(SoakServer *server)
+{
+    int number = 0;
+
+    if (watch_state(server->watched, &number) != WATCH_KILLED || number == SIGTERM ||
+        number == SIGKILL)
+        return NULL;
+    g_autofree char *how = watch_describe(server->watched);
+    g_autofree char *said = watch_output(server->watched, server->heard, MOST_OUTPUT);
+    return g_strdup_printf("the server %s\n%s", how, said);
+}
+
+char *soak_server_stop(SoakServer *server)
+{
+    const volatile int *stop = server->options->stop;
+    bool hurry = stop != NULL && *stop != 0;
+
+    if (!server->ours || soak_server_died(server, false))
+        return NULL;
+    watch_stop(server->watched, server->sanitized && !hurry ? SANITIZED_STOP_MS : STOP_MS);
+    g_autofree char *said = watch_output(server->watched, server->heard, MOST_OUTPUT);
+    char *report = watch_find_report(said);
+    return report != NULL ? with_sum(report, said) : how_it_crashed(server);
 }

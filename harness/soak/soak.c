@@ -38,8 +38,9 @@ void soak_run_file(SoakRun *run, unsigned index, SoakFinding *finding)
 static void note(SoakRun *run, const char *text)
 {
     g_mutex_lock(&run->mutex);
-    if (run->summary->note == NULL)
-        run->summary->note = g_strdup(text);
+    char *before = run->summary->note;
+    run->summary->note = before != NULL ? g_strconcat(before, "\n", text, NULL) : g_strdup(text);
+    g_free(before);
     g_mutex_unlock(&run->mutex);
 }
 
@@ -89,6 +90,7 @@ static SoakFinding *play_point(SoakRun *run, SoakServer *server, const SoakPoint
     SoakTrial trial = {.server = server, .cycle = cycle, .finding = finding};
     if (soak_screen(&trial, run->cycles, slopes))
         soak_confirm(&trial, run->cycles, slopes);
+    soak_run_judge_said(run, &trial);
     if (soak_run_stopped(run) && finding->verdict == SOAK_CLEAN)
         return NULL;
     tell_if_again(server, finding);
@@ -136,7 +138,7 @@ static bool renew(Worker *worker, const SoakFinding *finding)
         return !run->gone;
     }
     count_cycles(worker);
-    g_clear_pointer(&worker->server, soak_server_free);
+    soak_run_stop(run, worker->server);
     worker->server = soak_server_new(run->options, &run->target, &error);
     if (worker->server == NULL)
         note(run, error->message);
@@ -185,7 +187,8 @@ static SoakServer *play_points(SoakRun *run, SoakServer *first)
     work(&workers[0]);
     for (unsigned i = 1; i < count; i++) {
         g_thread_join(workers[i].thread);
-        soak_server_free(workers[i].server);
+        if (workers[i].server != NULL)
+            soak_run_stop(run, workers[i].server);
     }
     return workers[0].server;
 }
@@ -207,10 +210,22 @@ static void play(SoakRun *run, SoakServer *server)
 
     run->target = server->target;
     summary->measured = server->watched != NULL;
+    if (server->ours && !watch_sees_hidden(server->watched))
+        note(
+            run,
+            "Children whose crashes the server hides are not seen here: the kernel tells of them to "
+            "root in the first PID and network namespaces only.");
+    if (server->sanitized)
+        note(
+            run,
+            "Memory was not measured: a sanitizer runs in the server, and what it keeps looks like "
+            "growth. What is lost, LeakSanitizer says when the server is stopped.");
     server = play_points(run, server);
     if (server != NULL && run->options->crowd > 0 && !run->gone)
         soak_run_crowds(run, server, run->options->points->len);
-    soak_server_free(server);
+    if (server != NULL)
+        soak_run_stop(run, server);
+    soak_run_tell_stops(run, run->total);
 }
 
 static void close_summary(SoakRun *run, gint64 began_us)
@@ -218,10 +233,13 @@ static void close_summary(SoakRun *run, gint64 began_us)
     SoakSummary *summary = run->summary;
     gint64 took_us = g_get_monotonic_time() - began_us;
 
-    for (unsigned i = 0; i < run->total; i++)
+    for (unsigned i = 0; i <= run->total; i++)
         if (run->findings[i] != NULL)
             g_ptr_array_add(summary->findings, run->findings[i]);
     g_free(run->findings);
+    g_free(run->said);
+    g_free(run->ordinary);
+    g_mutex_clear(&run->stopping);
     summary->duration_ms = (unsigned)(took_us / 1000);
     summary->cycles_per_second =
         took_us > 0 ? (double)summary->cycles * G_USEC_PER_SEC / (double)took_us : 0;
@@ -244,8 +262,9 @@ SoakSummary *soak_run(const SoakOptions *options, GError **error)
     if (server == NULL)
         return NULL;
     run.total = options->points->len + (options->crowd > 0 ? (unsigned)CROWD_COUNT : 0);
-    run.findings = g_new0(SoakFinding *, run.total);
+    run.findings = g_new0(SoakFinding *, run.total + 1);
     g_mutex_init(&run.mutex);
+    g_mutex_init(&run.stopping);
     if (options->valgrind) {
         run.target = server->target;
         summary->measured = true;

@@ -37,8 +37,12 @@ const char *soak_verdict_name(SoakVerdict verdict);
 
 /* What one point showed. */
 typedef struct {
-    SoakPoint point; /* phase NULL: a crowd */
+    SoakPoint point; /* phase NULL: a crowd, or what was said at the end */
     CrowdKind crowd;
+    /* Not NULL: what servers said when they were stopped, and no point by itself brings about. "ordinary":
+     * connections that do nothing out of the ordinary do; "together": only the whole soak does. */
+    const char *at_stop;
+    SoakPoint repeat; /* any of the points, to repeat what is "ordinary" */
     SoakVerdict verdict;
     unsigned cycles;                   /* made in all */
     double per_cycle[SOAK_RESOURCES];  /* growth; memory in bytes */
@@ -52,7 +56,7 @@ typedef struct {
 void soak_finding_free(SoakFinding *finding);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoakFinding, soak_finding_free)
 
-/* "inside-option-header/reset", or "crowd/connected"; the caller frees it. */
+/* "inside-option-header/reset", "crowd/connected", or "stop/ordinary"; the caller frees it. */
 char *soak_finding_name(const SoakFinding *finding);
 
 /* "+1.00 fd per cycle at inside-option-header/reset (socket)", all that leaks joined by commas; NULL where
@@ -90,7 +94,7 @@ typedef struct {
     unsigned duration_ms;
     bool measured; /* processes could be watched */
     bool interrupted;
-    char *note; /* one line on what the run could not do; NULL */
+    char *note; /* lines on what the run could not do; NULL */
 } SoakSummary;
 void soak_summary_free(SoakSummary *summary);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoakSummary, soak_summary_free)

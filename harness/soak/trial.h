@@ -12,6 +12,7 @@ typedef struct {
     const SoakOptions *options;
     Watched *watched; /* NULL: its processes are not known */
     bool ours;        /* we started it, and can start another */
+    bool sanitized;   /* its memory is no measure */
     SoakTarget target;
     SoakTarget patient; /* the same, given more time */
     SoakCycle *control, *patient_control;
@@ -39,6 +40,10 @@ bool soak_server_rest(SoakServer *server, const WatchSample *like, WatchSample *
 /* What it said since the last time; NULL if there was no report of a sanitizer in that. */
 char *soak_server_report(SoakServer *server);
 
+/* Ends a server that is ours. What a sanitizer found fault with in the end, leaks above all, or how it crashed;
+ * NULL: nothing. */
+char *soak_server_stop(SoakServer *server);
+
 /* ---- Trials ------------------------------------------------------------------------------------ */
 
 typedef struct {
@@ -47,6 +52,8 @@ typedef struct {
     SoakFinding *finding;
     unsigned failures; /* cycles that could not be made, though others were served */
     unsigned cycle_us; /* that a cycle took while warming up */
+    char *said;        /* by a server that saw no other point, when it was stopped; NULL */
+    unsigned said_of;  /* cycles made on that */
 } SoakTrial;
 
 /* COUNT cycles of the point, or of the control. False if the trial is over: the finding has its verdict, or the
@@ -54,6 +61,8 @@ typedef struct {
 bool soak_trial_cycle(SoakTrial *trial, unsigned count);
 bool soak_trial_control(SoakTrial *trial, unsigned count);
 
+/* RESOURCE says something about this server. */
+bool soak_measures(const SoakServer *server, SoakResource resource);
 /* How much of RESOURCE there is in SAMPLE. */
 double soak_held(const WatchSample *sample, SoakResource resource);
 GrowthUnit soak_unit(SoakResource resource);
@@ -70,5 +79,7 @@ void soak_confirm(SoakTrial *trial, unsigned cycles, const double slopes[SOAK_RE
 SoakFinding *soak_finding_new(const SoakPoint *point);
 /* REASON is taken over. */
 void soak_finding_settle(SoakFinding *finding, SoakVerdict verdict, char *reason);
+/* SAID is what a server said when it was stopped after CYCLES. */
+void soak_finding_said(SoakFinding *finding, const char *said, unsigned cycles);
 
 #endif

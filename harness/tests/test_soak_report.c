@@ -70,7 +70,7 @@ static char *console_of(const SoakSummary *summary, const SoakBaseline *baseline
     size_t size;
     FILE *out = open_memstream(&text, &size);
     ReportConsole console = {.out = out, .again = "nbdconform soak"};
-    ReportSoak *report = report_soak_new(&console, baseline);
+    ReportSoak *report = report_soak_new(&console, " --crowd 9", baseline);
     const SoakObserver *observer = report_soak_observer(report);
 
     for (guint i = 0; i < summary->findings->len; i++) {
@@ -141,6 +141,83 @@ static void nothing_played_is_no_success(void)
     soak_finding_settle(skipped, SOAK_SKIPPED, g_strdup("so"));
     g_autoptr(SoakSummary) summary = made_soak((SoakFinding *[]){skipped, NULL});
     CU_ASSERT_EQUAL(soak_exit_status(summary), 125);
+}
+
+/* ---- What was said at the end ------------------------------------------------------------------ */
+
+static const char lost_text[] =
+    "==7==ERROR: LeakSanitizer: detected memory leaks\n"
+    "    #1 0x1 in keep_bytes leak.c:181\n"
+    "SUMMARY: AddressSanitizer: 4096 byte(s) leaked in 4 allocation(s).";
+
+static void what_a_sanitizer_says_at_the_end_is_a_leak_of_the_point(void)
+{
+    SoakFinding *finding = made_finding(1, ENDING_RESET);
+
+    finding->per_cycle[SOAK_MEMORY] = NAN;
+    soak_finding_said(finding, lost_text, 32);
+    CU_ASSERT_EQUAL(finding->verdict, SOAK_LEAKS);
+    CU_ASSERT_TRUE(finding->leaks[SOAK_MEMORY]);
+    CU_ASSERT_DOUBLE_EQUAL(finding->per_cycle[SOAK_MEMORY], 128, 1e-9);
+    CU_ASSERT_PTR_NOT_NULL(strstr(finding->details, "keep_bytes leak.c:181"));
+    soak_finding_free(finding);
+}
+
+static void an_error_at_the_end_is_a_crash(void)
+{
+    SoakFinding *finding = made_finding(1, ENDING_RESET);
+
+    soak_finding_said(finding, "==7==ERROR: AddressSanitizer: heap-use-after-free\n    #0 x", 32);
+    CU_ASSERT_EQUAL(finding->verdict, SOAK_CRASHED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(finding->reason, "heap-use-after-free"));
+    soak_finding_free(finding);
+}
+
+static void what_was_found_before_the_end_stays(void)
+{
+    SoakFinding *leak = made_leak(1), *crash = made_finding(1, ENDING_RESET);
+
+    soak_finding_said(leak, lost_text, 32);
+    CU_ASSERT_TRUE(leak->leaks[SOAK_FD] && leak->leaks[SOAK_MEMORY]);
+    CU_ASSERT_EQUAL(leak->verdict, SOAK_LEAKS);
+    soak_finding_settle(crash, SOAK_CRASHED, g_strdup("it died"));
+    soak_finding_said(crash, lost_text, 32);
+    CU_ASSERT_STRING_EQUAL(crash->reason, "it died");
+    CU_ASSERT_PTR_NOT_NULL(crash->details);
+    soak_finding_free(leak);
+    soak_finding_free(crash);
+}
+
+static SoakFinding *made_stop(const char *at_stop)
+{
+    SoakFinding *finding = soak_finding_new(NULL);
+    size_t count;
+
+    finding->at_stop = at_stop;
+    finding->cycles = 1000;
+    finding->repeat = (SoakPoint){.phase = &soak_phases(&count)[1], .ending = ENDING_CLOSE};
+    soak_finding_said(finding, lost_text, finding->cycles);
+    return finding;
+}
+
+static void what_no_point_explains_fails_and_says_how_to_repeat_it(void)
+{
+    g_autoptr(SoakSummary) summary = made_soak((SoakFinding *[]){
+        made_finding(0, ENDING_CLOSE), made_stop("ordinary"), made_stop("together"), NULL});
+    const SoakFinding *ordinary = summary->findings->pdata[1];
+    g_autofree char *text = console_of(summary, NULL), *name = soak_point_name(&ordinary->repeat);
+    g_autofree char *repeat = g_strdup_printf("    repeat: nbdconform soak --points %s\n", name);
+    g_autofree char *document = report_soak_json(summary, "it", NULL);
+
+    CU_ASSERT_EQUAL(soak_exit_status(summary), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "per cycle at stop/ordinary; when it was stopped"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "keep_bytes leak.c:181"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, repeat));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "    repeat: nbdconform soak --crowd 9\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(document, "\"ending\": \"together\""));
+    CU_ASSERT_EQUAL(soak_baseline_new_faults(NULL, summary), 2);
+    g_autoptr(SoakBaseline) baseline = baseline_of(summary);
+    CU_ASSERT_EQUAL(soak_baseline_new_faults(baseline, summary), 0);
 }
 
 /* ---- Baselines --------------------------------------------------------------------------------- */
@@ -259,6 +336,10 @@ void soak_report_tests(void)
     CU_ADD_TEST(suite, what_a_server_prints_does_not_reach_the_terminal_as_it_is);
     CU_ADD_TEST(suite, the_document_has_what_programs_ask_for);
     CU_ADD_TEST(suite, nothing_played_is_no_success);
+    CU_ADD_TEST(suite, what_a_sanitizer_says_at_the_end_is_a_leak_of_the_point);
+    CU_ADD_TEST(suite, an_error_at_the_end_is_a_crash);
+    CU_ADD_TEST(suite, what_was_found_before_the_end_stays);
+    CU_ADD_TEST(suite, what_no_point_explains_fails_and_says_how_to_repeat_it);
     CU_ADD_TEST(suite, a_baseline_knows_what_leaked_before_and_no_faster);
     CU_ADD_TEST(suite, what_leaks_besides_is_new);
     CU_ADD_TEST(suite, what_is_cured_is_named);

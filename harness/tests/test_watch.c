@@ -273,20 +273,34 @@ static void a_crash_beside_the_main_process_is_known(void)
     CU_ASSERT_STRING_EQUAL(description, "lost a child, which was killed by signal 6 (Aborted)");
 }
 
+/* We are where the machine's own processes are: the first namespaces have these numbers, but for the network's,
+ * which the first process is in. */
+static bool in_first_namespaces(void)
+{
+    g_autofree char *user = g_file_read_link("/proc/self/ns/user", NULL);
+    g_autofree char *pid = g_file_read_link("/proc/self/ns/pid", NULL);
+    g_autofree char *net = g_file_read_link("/proc/self/ns/net", NULL);
+    g_autofree char *first_net = g_file_read_link("/proc/1/ns/net", NULL);
+
+    return g_strcmp0(user, "user:[4026531837]") == 0 && g_strcmp0(pid, "pid:[4026531836]") == 0 &&
+           net != NULL && g_strcmp0(net, first_net) == 0;
+}
+
 /* Its parent takes the status and says nothing. */
 static void a_crash_that_the_server_hides_is_known(void)
 {
-    int listening = crash_open();
     g_autoptr(Watched) watched =
         watched_start("sh -c '(sleep 0.2; sh -c \"kill -SEGV \\$\\$\"; sleep 1000) & "
                       "(sleep 0.1; sh -c \"kill -TERM \\$\\$\"; sleep 1000) & " EXEC_NBDKIT);
     int status = 0;
 
-    if (listening < 0)
-        printf("(not permitted to the user) ");
-    if (watched == NULL || listening < 0)
+    if (watched == NULL)
         return;
-    crash_close(listening);
+    CU_ASSERT(watch_sees_hidden(watched) || geteuid() != 0 || !in_first_namespaces());
+    if (!watch_sees_hidden(watched)) {
+        printf("(skipped: the kernel does not tell here) ");
+        return;
+    }
     for (unsigned i = 0; i < 1000 && watch_state(watched, &status) == WATCH_RUNS; i++)
         g_usleep(10000);
     CU_ASSERT_EQUAL(watch_state(watched, &status), WATCH_KILLED);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "watched.h"
 
@@ -142,6 +143,21 @@ static void memory_is_measured(void)
     CU_ASSERT(children.private_bytes < THREE_MIB);
 }
 
+/* We are watched ourselves; the other is an interpreter, of which no build is sanitized. */
+static void a_sanitizer_in_the_server_is_known(void)
+{
+    g_autoptr(Watched) self = watch_pid(getpid(), NULL), other = watched_start(leaker);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(self);
+#ifdef __SANITIZE_ADDRESS__
+    CU_ASSERT_TRUE(watch_sanitized(self));
+#else
+    CU_ASSERT_FALSE(watch_sanitized(self));
+#endif
+    if (other != NULL)
+        CU_ASSERT_FALSE(watch_sanitized(other));
+}
+
 static void what_is_let_go_a_little_later_is_waited_for(void)
 {
     g_autoptr(Watched) watched = watched_start(leaker);
@@ -212,6 +228,7 @@ void watch_sample_tests(void)
     CU_ADD_TEST(suite, descriptors_are_counted_by_kind);
     CU_ADD_TEST(suite, threads_children_and_zombies_are_counted);
     CU_ADD_TEST(suite, memory_is_measured);
+    CU_ADD_TEST(suite, a_sanitizer_in_the_server_is_known);
     CU_ADD_TEST(suite, what_is_let_go_a_little_later_is_waited_for);
     CU_ADD_TEST(suite, a_server_without_rest_is_not_waited_for_in_vain);
     CU_ADD_TEST(suite, nothing_is_counted_of_what_is_gone);

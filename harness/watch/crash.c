@@ -1,7 +1,8 @@
 /* Crashes that the server itself would hide: a child that serves one client dies of a signal, its parent takes
  * the status, and nobody else ever hears of it.
  *
- * The kernel's process connector tells, where we may listen to it (root, in the first network namespace).
+ * The kernel's process connector tells, where we may listen to it (root, in the first network namespace) and
+ * where its process ids are ours (in the first PID namespace).
  * Called in the keeper: no memory, no locks.
  */
 #include <arpa/inet.h>
@@ -10,9 +11,11 @@
 #include <linux/connector.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "watch/private.h"
@@ -64,11 +67,30 @@ static bool subscribe(int fd)
            tell_kernel(fd, PROC_CN_MCAST_LISTEN);
 }
 
+/* In another PID namespace we would be told of processes by numbers that mean others here, or nobody. One that
+ * we kill ourselves shows it: its end is told before waitpid() knows of it. */
+static bool hears(int fd)
+{
+    CrashEvent crash;
+    pid_t victim = _Fork();
+
+    if (victim == 0) {
+        kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    while (victim > 0 && waitpid(victim, NULL, 0) < 0 && errno == EINTR)
+        ;
+    while (victim > 0 && crash_read(fd, &crash))
+        if (crash.pid == victim)
+            return true;
+    return false;
+}
+
 int crash_open(void)
 {
     int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
 
-    if (fd >= 0 && only_killed(fd) && subscribe(fd))
+    if (fd >= 0 && only_killed(fd) && subscribe(fd) && hears(fd))
         return fd;
     if (fd >= 0)
         close(fd);

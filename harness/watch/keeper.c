@@ -214,7 +214,7 @@ static _Noreturn void keep(const KeeperJob *job)
     if (server < 0)
         say(KEEPER_FAILED, 0, errno);
     else
-        say(KEEPER_STARTED, server, 0);
+        say(KEEPER_STARTED, server, crashes >= 0);
     dup2(0, 1); /* so that the output ends with the tree */
     dup2(0, 2);
     if (chdir("/") != 0)

@@ -8,7 +8,7 @@
 
 /* What a keeper and its owner say to each other, each a message on a SOCK_SEQPACKET socket. */
 typedef enum {
-    KEEPER_STARTED, /* the server is process PID */
+    KEEPER_STARTED, /* the server is process PID; VALUE: hidden crashes are heard of */
     KEEPER_FAILED,  /* it could not be executed; VALUE is errno */
     KEEPER_REAPED,  /* process PID has ended; VALUE is as waitpid() has it */
     KEEPER_KILLED,  /* process PID of the tree has ended by a signal; VALUE as before */
@@ -41,7 +41,8 @@ typedef struct {
     int status; /* as waitpid() has it */
 } CrashEvent;
 
-/* Where to hear of them, for poll(); -1: not permitted. */
+/* Where to hear of them, for poll(); -1: not permitted, or not told of the processes of our namespace. Starts a
+ * child, and waits for it. */
 int crash_open(void);
 void crash_close(int fd);
 /* False: none for now. */
@@ -51,11 +52,12 @@ bool crash_read(int fd, CrashEvent *crash);
 
 typedef struct {
     pid_t pid, parent;
-    char state;       /* of the first thread */
-    bool exiting;     /* is on its way out, or a zombie */
-    unsigned threads; /* living ones */
-    uint64_t start;   /* tells two processes apart that had the same number */
-    long resident;    /* pages */
+    char state;        /* of the first thread */
+    bool exiting;      /* is on its way out, or a zombie */
+    unsigned threads;  /* living ones */
+    uint64_t start;    /* tells two processes apart that had the same number */
+    uint64_t reserved; /* bytes of address space */
+    long resident;     /* pages */
 } ProcessStat;
 
 /* These two take no memory and no locks, so that they can be called between fork() and exec(). */
@@ -154,6 +156,7 @@ struct Watched {
     Output output;
     pid_t started;
     int exec_errno;
+    bool hears;        /* of crashes that the server hides */
     bool gone, killed; /* nothing is left; some of it was killed */
     bool deaf;         /* the listener has ended */
     Reaped crash;      /* the first that died of a crash */

@@ -45,7 +45,14 @@ static bool read_proc(const char *path, char *text, size_t size)
 }
 
 /* The fields of /proc/PID/stat that we read, numbered as proc(5) does. */
-enum { STAT_PARENT = 4, STAT_FLAGS = 9, STAT_THREADS = 20, STAT_START = 22, STAT_RESIDENT = 24 };
+enum {
+    STAT_PARENT = 4,
+    STAT_FLAGS = 9,
+    STAT_THREADS = 20,
+    STAT_START = 22,
+    STAT_RESERVED = 23,
+    STAT_RESIDENT = 24
+};
 
 static void take_field(ProcessStat *stat, unsigned number, unsigned long long value)
 {
@@ -57,6 +64,8 @@ static void take_field(ProcessStat *stat, unsigned number, unsigned long long va
         stat->threads = (unsigned)value;
     else if (number == STAT_START)
         stat->start = value;
+    else if (number == STAT_RESERVED)
+        stat->reserved = value;
     else if (number == STAT_RESIDENT)
         stat->resident = (long)value;
 }

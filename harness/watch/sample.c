@@ -63,6 +63,18 @@ bool watch_sample(Watched *watched, WatchSample *sample)
     return sample->processes > 0;
 }
 
+bool watch_sanitized(Watched *watched)
+{
+    /* An eighth, or more, of all addresses that there are is set aside for the shadow. */
+    const uint64_t shadow_bytes = UINT64_C(8) << 40;
+    const GArray *members = tree_look(watched->tree);
+    bool any = false;
+
+    for (guint i = 0; i < members->len && !any; i++)
+        any = g_array_index(members, ProcessStat, i).reserved >= shadow_bytes;
+    return any;
+}
+
 static bool same_counts(const WatchSample *a, const WatchSample *b)
 {
     for (size_t i = 0; i < FD_KINDS; i++)

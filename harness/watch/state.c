@@ -36,6 +36,7 @@ static void take_message(Watched *watched, const KeeperMessage *message)
     switch (message->word) {
     case KEEPER_STARTED:
         watched->started = message->pid;
+        watched->hears = message->value != 0;
         break;
     case KEEPER_FAILED:
         watched->exec_errno = message->value;
@@ -248,6 +249,14 @@ WatchState watch_state(Watched *watched, int *status)
     }
     *status = watched->ended == WATCH_RUNS ? 0 : watched->ended_status;
     return watched->ended;
+}
+
+bool watch_sees_hidden(Watched *watched)
+{
+    g_mutex_lock(&watched->mutex);
+    bool hears = watched->hears;
+    g_mutex_unlock(&watched->mutex);
+    return hears;
 }
 
 char *watch_describe(Watched *watched)

@@ -73,9 +73,12 @@ typedef enum {
 
 /* STATUS (may be NULL) becomes the exit status or the signal's number; -1: not known. Also WATCH_KILLED where
  * a process of the tree is known to have died of SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE or SIGSYS: always of
- * those that the keeper adopted, and, where the kernel lets us listen (to root), of those too that the server
- * itself has waited for; that is known some milliseconds later. */
+ * those that the keeper adopted, and, where watch_sees_hidden(), of those too that the server itself has waited
+ * for; that is known some milliseconds later. */
 WatchState watch_state(Watched *watched, int *status);
+
+/* Where the kernel tells us of all processes: root, in the first PID and network namespaces. */
+bool watch_sees_hidden(Watched *watched);
 
 /* "was killed by signal 11 (Segmentation fault)", "exited with status 1", "runs"; the caller frees it. */
 char *watch_describe(Watched *watched);
@@ -116,6 +119,10 @@ unsigned watch_sample_fds(const WatchSample *sample);
 
 /* False if no process is left. */
 bool watch_sample(Watched *watched, WatchSample *sample);
+
+/* A sanitizer with shadow memory runs in it (ASan, MSan, TSan): what is freed there is kept, or marked, for a
+ * while, so that memory that grows shows nothing. */
+bool watch_sanitized(Watched *watched);
 
 /* Waits until the tree is at rest: no processor time used and all counts the same in several looks in a row.
  * LIKE, if not NULL, is how it was before: counts that are as low as those need fewer looks. At most TIMEOUT_MS;
