@@ -5,7 +5,8 @@ A peer file is an INI file with one section, [peer]:
   about     one line for people
   kind      server
   package   the Debian package that has it
-  command   how it is started; {dir} is a private folder, {socket} a path in it, {port} a free TCP port
+  command   how it is started; {dir} is a private folder, {socket} a path in it, {port} a free TCP port,
+            {scripts} the folder of our own scripts
   prepare   shell commands to be run before, in {dir} (optional, several lines)
   config    the content of {dir}/config (optional)
   pidfile   where a server that goes into the background writes its process id (optional)
@@ -53,6 +54,7 @@ class Peer:
             "dir": str(folder),
             "socket": str(folder / "socket"),
             "port": str(free_port()),
+            "scripts": str(ROOT / "scripts"),
         }
         self.command = shlex.split(self.fill(section["command"]))
         self.prepare = self.fill(section.get("prepare", ""))

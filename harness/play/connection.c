@@ -212,10 +212,25 @@ static void peer_closed(Connection *connection)
     connection->shaking = false;
     connection->last_progress_us = g_get_monotonic_time();
     session_close(connection->session, SIDE_SERVER);
-    if (transport_tls_facts(connection->transport).state == TRANSPORT_TLS_CLOSED)
-        play_connection_note(connection, "S", "close-notify");
     g_autofree char *text = g_strconcat("close", problem == NULL ? "" : "    # ", problem, NULL);
     play_connection_note(connection, "S", text);
+}
+
+/* Behind close_notify the connection has still to be closed, for which the peer may wait for ours: it is
+ * owed as soon as theirs has come. */
+static void peer_ended(Connection *connection)
+{
+    bool by_notice = transport_tls_facts(connection->transport).state == TRANSPORT_TLS_CLOSED;
+
+    if (by_notice && !connection->notified) {
+        connection->notified = true;
+        connection->last_progress_us = g_get_monotonic_time();
+        play_connection_note(connection, "S", "close-notify");
+        connection->send_failed = true;
+        transport_shutdown(connection->transport);
+    }
+    if (!by_notice || transport_tls_ended(connection->transport))
+        peer_closed(connection);
 }
 
 /* ---- TLS --------------------------------------------------------------------------------------- */
@@ -320,7 +335,7 @@ static bool move_in(Connection *connection)
         connection->heard |= transport_tls_facts(connection->transport).established;
         return done == sizeof buffer;
     case TRANSPORT_CLOSED:
-        peer_closed(connection);
+        peer_ended(connection);
         break;
     case TRANSPORT_AGAIN:
         break;

@@ -22,6 +22,7 @@ typedef struct {
     bool shut;          /* … and has ended */
     bool ended;         /* we have closed ours */
     bool shaking;       /* TLS's handshake is under way: nothing can be said */
+    bool notified;      /* the peer has sent close_notify; its stream has still to end */
     bool heard;         /* something came inside TLS */
     bool parted;        /* behind the case's last line we have sent ABORT */
     bool send_failed;   /* the peer takes no more; what it sent before may still be read */

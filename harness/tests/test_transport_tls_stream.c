@@ -218,6 +218,27 @@ static void a_close_says_so(void)
     }
 }
 
+/* poll() tells of it only once the stream ends, too. */
+static void a_close_that_came_with_data_is_pending(void)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(modern); i++) {
+        g_auto(TlsPair) pair = {0};
+        uint8_t bytes[64];
+        size_t done;
+        start_and_run(&pair, modern[i]);
+        Transport *server = pair.server.transport;
+        int held = dup(transport_fd(pair.client.transport));
+        say(&pair.client, "hello");
+        transport_close(pair.client.transport);
+        CU_ASSERT_EQUAL(transport_read(server, bytes, sizeof bytes, &done), TRANSPORT_DONE);
+        CU_ASSERT_TRUE(transport_pending(server));
+        CU_ASSERT_EQUAL(transport_read(server, bytes, sizeof bytes, &done), TRANSPORT_CLOSED);
+        CU_ASSERT_FALSE(transport_pending(server) || transport_tls_ended(server));
+        close(held);
+        CU_ASSERT_TRUE(transport_tls_ended(server));
+    }
+}
+
 static void without_close_notify_the_stream_is_cut(void)
 {
     static void (*const ends[])(Transport *) = {transport_drop, transport_reset};
@@ -425,6 +446,7 @@ void transport_tls_stream_tests(void)
     CU_ADD_TEST(suite, a_handshake_may_have_begun_already);
     CU_ADD_TEST(suite, plain_text_before_its_time_ends_the_handshake);
     CU_ADD_TEST(suite, a_close_says_so);
+    CU_ADD_TEST(suite, a_close_that_came_with_data_is_pending);
     CU_ADD_TEST(suite, without_close_notify_the_stream_is_cut);
     CU_ADD_TEST(suite, who_stops_inside_a_record_cuts_it);
     CU_ADD_TEST(suite, who_has_shut_down_still_listens);

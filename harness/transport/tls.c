@@ -24,6 +24,7 @@ struct Tls {
     char *problem;
     short read_events; /* what reading waits for */
     bool read_over, write_over;
+    bool told;       /* the caller knows that nothing more is to be read */
     bool ended;      /* the peer's bytes have, */
     bool gone;       /* and there is nobody to send to */
     bool flushing;   /* a record is sent in part */
@@ -31,6 +32,7 @@ struct Tls {
     bool shutting;   /* close_notify is still to be sent, and then FIN */
     uint8_t *input;
     size_t start, end, size; /* of what input holds; its room */
+    size_t piece;            /* as much goes in one send(); 0: as it comes */
 };
 
 /* ---- What GnuTLS calls ----------------------------------------------------------------------- */
@@ -54,6 +56,12 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *buffer, size_t size)
     return (ssize_t)size;
 }
 
+/* GnuTLS goes on with what was left over. */
+static ssize_t send_piece(const Tls *tls, const giovec_t *bytes)
+{
+    return send(tls->fd, bytes->iov_base, MIN(bytes->iov_len, tls->piece), MSG_NOSIGNAL);
+}
+
 /* Who hangs up inside the handshake may have said why, in bytes that are still to be read: so there a
  * failed send is no end. */
 static ssize_t push(gnutls_transport_ptr_t data, const giovec_t *pieces, int count)
@@ -63,7 +71,8 @@ static ssize_t push(gnutls_transport_ptr_t data, const giovec_t *pieces, int cou
     size_t whole = 0;
 
     if (!tls->gone) {
-        ssize_t sent = sendmsg(tls->fd, &message, MSG_NOSIGNAL);
+        ssize_t sent = tls->piece > 0 && count > 0 ? send_piece(tls, pieces)
+                                                   : sendmsg(tls->fd, &message, MSG_NOSIGNAL);
         if (sent >= 0 || (errno != EPIPE && errno != ECONNRESET))
             return sent;
     }
@@ -187,6 +196,11 @@ bool transport_tls_start(Transport *transport, const TransportTls *settings, con
     transport->tls = tls;
     (void)shake_hands(tls); /* a client speaks first */
     return true;
+}
+
+void transport_tls_cut(Transport *transport, size_t size)
+{
+    transport->tls->piece = size;
 }
 
 /* ---- Sending --------------------------------------------------------------------------------- */
@@ -320,13 +334,16 @@ TransportStatus tls_read(Tls *tls, void *buffer, size_t size, size_t *done)
     }
     if (*done > 0)
         return TRANSPORT_DONE;
+    tls->told = tls->read_over;
     return tls->read_over ? TRANSPORT_CLOSED : TRANSPORT_AGAIN;
 }
 
+/* A close_notify that came together with data: the peer may send nothing more that poll() would see. */
 bool tls_pending(const Tls *tls)
 {
-    return !tls->read_over &&
-           (tls->start < tls->end || gnutls_record_check_pending(tls->session) > 0);
+    if (tls->read_over)
+        return !tls->told;
+    return tls->start < tls->end || gnutls_record_check_pending(tls->session) > 0;
 }
 
 short tls_events(const Tls *tls, short wanted)
@@ -340,6 +357,19 @@ short tls_events(const Tls *tls, short wanted)
     if (tls->flushing || tls->shutting)
         events |= POLLOUT;
     return (short)events;
+}
+
+bool transport_tls_ended(Transport *transport)
+{
+    Tls *tls = transport->tls;
+    uint8_t bytes[4096];
+    ssize_t got;
+
+    do {
+        got = tls->ended ? 0 : recv(tls->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    } while (got > 0);
+    tls->ended |= got == 0 || (errno != EAGAIN && errno != EINTR);
+    return tls->ended;
 }
 
 /* ---- What is known --------------------------------------------------------------------------- */

@@ -49,13 +49,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TransportTls, transport_tls_free)
 bool transport_tls_start(Transport *transport, const TransportTls *tls, const char *priorities,
                          const void *early, size_t early_size, GError **error);
 
+/* From now on, what TLS sends goes in pieces of at most SIZE bytes, one send() each. */
+void transport_tls_cut(Transport *transport, size_t size);
+
 typedef enum {
     TRANSPORT_TLS_NONE,      /* the stream is plain */
     TRANSPORT_TLS_HANDSHAKE, /* under way */
     TRANSPORT_TLS_OPEN,
-    TRANSPORT_TLS_CLOSED, /* the peer has sent close_notify: no more will come */
-    TRANSPORT_TLS_CUT,    /* the peer has ended the stream without it, in the handshake or later */
-    TRANSPORT_TLS_ALERT,  /* the peer has sent a fatal alert */
+    TRANSPORT_TLS_CLOSED, /* the peer has sent close_notify: no more will come, but for the stream's end */
+    TRANSPORT_TLS_CUT,   /* the peer has ended the stream without it, in the handshake or later */
+    TRANSPORT_TLS_ALERT, /* the peer has sent a fatal alert */
     TRANSPORT_TLS_UNTRUSTED, /* we refused the peer's certificate, or its lack of one or of a key */
     TRANSPORT_TLS_BROKEN,    /* what came is no TLS, or not such as we could agree to */
 } TransportTlsState;
@@ -71,5 +74,8 @@ typedef struct {
 } TransportTlsFacts;
 
 TransportTlsFacts transport_tls_facts(const Transport *transport);
+
+/* Behind the peer's close_notify: has it ended the stream, too? What else may come is thrown away. */
+bool transport_tls_ended(Transport *transport);
 
 #endif
