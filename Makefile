@@ -196,7 +196,7 @@ tools:
 
 # --- Running and testing -----------------------------------------------------------------------
 
-.PHONY: setup run check unit coverage bench flakes soak-servers
+.PHONY: setup run check unit coverage bench flakes mutants soak-servers
 
 # Sanitizers get an exit status of their own (nbdconform's 1 means that a case failed), and GLib's
 # slices are switched off so that ASan sees each block.
@@ -248,6 +248,12 @@ flakes: ## repeat the catalogue under load, demand the same verdicts each time
 	@scripts/setup check
 	@+$(SUBMAKE) SANITIZE= COVERAGE= all
 	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) scripts/flakes $(ARGS)
+
+mutants: ## play the catalogue against each quirk of the reference server, print the score
+	$(call script,mutants)
+	@scripts/setup check
+	@+$(SUBMAKE) SANITIZE= COVERAGE= all
+	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) scripts/mutants $(ARGS)
 
 soak-servers: ## soak clean servers 20 times each, in full: nothing may be found (an hour)
 	@scripts/setup check
