@@ -154,7 +154,8 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
                        const Event *event)
 {
     if (event->kind == EVENT_OVER || event->kind == EVENT_MATCH ||
-        player_excused_by_tls(player, connection, event))
+        player_excused_by_tls(player, connection, event) ||
+        player_excused_by_headers(player, connection, event))
         return;
     const Requirement *requirement = line == NULL ? NULL : blame(player, connection, line, event);
     if (excused(player, connection, requirement, event)) {

@@ -324,14 +324,17 @@ static bool check_uses(Compiler *compiler)
                                   &compiler->play_case->region, compiler->error))
                 return false;
         } else if (g_str_equal(use->word, "tail") || g_str_equal(use->word, "whole-export") ||
-                   g_str_equal(use->word, "process")) {
+                   g_str_equal(use->word, "process") || g_str_equal(use->word, "size")) {
             compiler->play_case->alone = true;
+            if (g_str_equal(use->word, "size"))
+                compiler->play_case->resizes = true;
             if (g_str_equal(use->word, "process"))
                 compiler->play_case->process = true;
         } else {
-            scenario_set_error(compiler->error, compiler->scenario, use->place,
-                               "a case can use region SIZE, tail, whole-export or process, not %s",
-                               use->word);
+            scenario_set_error(
+                compiler->error, compiler->scenario, use->place,
+                "a case can use region SIZE, tail, whole-export, size or process, not %s",
+                use->word);
             return false;
         }
     }

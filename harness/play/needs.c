@@ -120,7 +120,9 @@ static char *need_tls(const Question *question)
 
 static char *need_sizes(const Question *question)
 {
-    return !question->known || question->facts->block_size_given
+    if (!question->known)
+        return g_strdup("what the server advertises is not known: it has let nobody in");
+    return question->facts->block_size_given
                ? NULL
                : g_strdup("the server advertises no size constraints");
 }

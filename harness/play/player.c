@@ -257,6 +257,8 @@ PlayResult *play_run_case(const PlayCase *play_case, const PlayMode *mode, const
     play_settle(player->result, player->skipped, player->blocked, player->broken);
     player->result->unsettled = leaves_writes(player);
     PlayResult *result = player_finish(player);
+    if (play_case->resizes && target != NULL)
+        player_restore_size(play_case, mode, target);
     result->duration_us = (unsigned)(g_get_monotonic_time() - began_us);
     return result;
 }

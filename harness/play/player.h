@@ -240,6 +240,9 @@ void player_note_distrust(Player *player, const Connection *connection);
 /* What came or did not come is for want of TLS: the case is skipped, unless it is about that. */
 bool player_excused_by_tls(Player *player, const Connection *connection, const Event *event);
 
+/* replies.c: the server lets nobody in without extended headers, as it may: the case is skipped. */
+bool player_excused_by_headers(Player *player, const Connection *connection, const Event *event);
+
 /* Sends an option in the run's segments. */
 void player_option(Player *player, Connection *connection, uint32_t option, const GByteArray *data);
 
@@ -252,6 +255,9 @@ void player_leave(Connection *connection);
 /* Behind the last line: what came behind the last reply is seen now, and judged by the session's rules,
  * not only if it happened to come in time. */
 void player_fence(Player *player);
+
+/* restore.c: gives the export the size that it had when the run began, if it can be had. */
+void player_restore_size(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target);
 
 /* Fills BYTES (LENGTH, at OFFSET of the export) with the case's pattern number WHICH. */
 void player_pattern(const Player *player, unsigned which, uint64_t offset, uint8_t *bytes,

@@ -35,6 +35,19 @@ bool player_agree_on_replies(Player *player, Connection *connection)
     return !player->over;
 }
 
+bool player_excused_by_headers(Player *player, const Connection *connection, const Event *event)
+{
+    const SessionMessage *reply = event->message;
+
+    if (event->kind != EVENT_OTHER || reply->kind != WIRE_OPTION_REPLY ||
+        reply->value[REPLY_TYPE] != NBD_REP_ERR_EXT_HEADER_REQD ||
+        (reply->value[REPLY_OPTION] != NBD_OPT_INFO && reply->value[REPLY_OPTION] != NBD_OPT_GO) ||
+        session_facts(connection->session)->extended)
+        return false;
+    player_skip(player, "the server insists on extended headers");
+    return true;
+}
+
 /* ---- The verbs -------------------------------------------------------------------------------- */
 
 static void play_structured(Player *player, const Statement *line)

@@ -144,6 +144,11 @@ static bool refused(Player *player, const Connection *connection, const SessionM
         player_skip(player, "the server insists on TLS");
         return false;
     }
+    if (reply->value[REPLY_TYPE] == NBD_REP_ERR_EXT_HEADER_REQD &&
+        !session_facts(connection->session)->extended) {
+        player_skip(player, "the server insists on extended headers");
+        return false;
+    }
     g_autofree char *text = session_message_describe(reply);
     player_block(player, REQ("baseline.opt-go"), "NBD_OPT_GO is refused: %s", text);
     return false;

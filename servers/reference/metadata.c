@@ -57,10 +57,6 @@ static void answer(Connection *c, const uint8_t *data, uint32_t length, bool lis
         handshake_reply_error(c, NBD_REP_ERR_INVALID, bad);
         return;
     }
-    if (!listing && c->loop->server->require_extended && c->agreed.replies != EXTENDED_HEADERS) {
-        handshake_reply_error(c, NBD_REP_ERR_EXT_HEADER_REQD, "extended headers are required");
-        return;
-    }
     const Export *export =
         handshake_find_export(c, request.export_name, request.export_length, &facts);
     if (export == NULL || (export->tls_only && c->tls == NULL)) {

@@ -125,13 +125,12 @@ static bool fine_payload(const Connection *c, const Request *request)
     return request->payload > 0;
 }
 
+/* The errors that the extension names for it; NBD_EINVAL is none of them. */
 static uint32_t judge_resize(const Connection *c, const Request *request)
 {
-    if (offers(c, NBD_FLAG_READ_ONLY))
+    if (offers(c, NBD_FLAG_READ_ONLY) || request->offset % c->facts.minimum != 0)
         return NBD_EPERM;
-    if (request->offset > INT64_MAX)
-        return NBD_ENOSPC;
-    return request->offset % c->facts.minimum == 0 ? NBD_SUCCESS : NBD_EINVAL;
+    return request->offset > INT64_MAX ? NBD_ENOSPC : NBD_SUCCESS;
 }
 
 /* The error that the chapter "Error values" names; NBD_SUCCESS if the request is fine. */
