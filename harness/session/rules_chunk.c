@@ -1,6 +1,6 @@
 /* What chunks of a reply obey (proto.md, "Structured reply types"): their form, their errors, and the
  * content that answers READ. Most is known with the head of a chunk; an error's text and offset, when the
- * chunk is whole. Of several things that are wrong with one chunk's place, the plainest is told. */
+ * chunk is whole. What errors look like holds for mistaken requests, too. Of several things that are wrong with one chunk's place, the plainest is told. */
 #include "session/private.h"
 
 #define DEC "%" G_GUINT64_FORMAT
@@ -397,11 +397,12 @@ static const SessionRule head_rules[] = {
     SESSION_RULE(data_length, REQ("transmission.chunk.data-length"), RULE_ALWAYS),
     SESSION_RULE(hole_length, REQ("transmission.chunk.hole-length"), RULE_ALWAYS),
     SESSION_RULE(hole_size, REQ("transmission.chunk.hole-size"), RULE_ALWAYS),
-    SESSION_RULE(error_length, REQ("transmission.chunk.error-length"), RULE_ALWAYS),
-    SESSION_RULE(error_offset_length, REQ("transmission.chunk.error-offset-length"), RULE_ALWAYS),
-    SESSION_RULE(error_nonzero, REQ("transmission.chunk.error-nonzero"), RULE_ALWAYS),
-    SESSION_RULE(message_fits, REQ("transmission.chunk.error-message-fits"), RULE_ALWAYS),
-    SESSION_RULE(message_max, REQ("transmission.chunk.error-message-max"), RULE_ALWAYS),
+    SESSION_RULE(error_length, REQ("transmission.chunk.error-length"), RULE_EVEN_TAINTED),
+    SESSION_RULE(error_offset_length, REQ("transmission.chunk.error-offset-length"),
+                 RULE_EVEN_TAINTED),
+    SESSION_RULE(error_nonzero, REQ("transmission.chunk.error-nonzero"), RULE_EVEN_TAINTED),
+    SESSION_RULE(message_fits, REQ("transmission.chunk.error-message-fits"), RULE_EVEN_TAINTED),
+    SESSION_RULE(message_max, REQ("transmission.chunk.error-message-max"), RULE_EVEN_TAINTED),
     SESSION_RULE(maximum_payload, REQ("transmission.chunk.maximum-payload"), RULE_ALWAYS),
     SESSION_RULE(content_bounds, REQ("transmission.chunk.content-bounds"), RULE_ALWAYS),
     SESSION_RULE(content_overlap, REQ("transmission.chunk.content-overlap"), RULE_ALWAYS),

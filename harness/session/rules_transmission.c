@@ -245,7 +245,7 @@ static const SessionRule simple_reply_rules[] = {
     SESSION_RULE(reply_magic, REQ("transmission.reply.magic"), RULE_ALWAYS),
     EVERY_REPLY,
     SESSION_RULE(structured_when_negotiated, REQ("transmission.read.structured-when-negotiated"),
-                 RULE_ALWAYS),
+                 RULE_EVEN_TAINTED),
     SESSION_RULE(status_structured, REQ("transmission.block-status.structured"), RULE_ALWAYS),
     SESSION_RULE(extended_only, REQ("extended.reply.only"), RULE_ALWAYS),
 };

@@ -161,6 +161,16 @@ static void plain_text_behind_starttls_has_no_effect(void)
     talk_broken(talk, "handshake.option.one-at-a-time");
 }
 
+static void errors_keep_their_form_where_the_request_was_mistaken(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN_STRUCTURED "C request type=READ flags=0x8000 length=512 cookie=1;"
+                                   "S chunk type=ERROR flags=DONE cookie=1 + hex 0000001600;");
+    CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT));
+    talk_broken(talk, "transmission.command-flags.undefined transmission.chunk.error-length");
+}
+
 /* ---- Bounds ---------------------------------------------------------------------------------- */
 
 typedef uint64_t (*Place)(unsigned index);
@@ -285,6 +295,8 @@ void session_chunks_tests(void)
         {"a reply can be asked after while it comes", a_reply_can_be_asked_after_while_it_comes},
         {"contexts are those of the last SET", contexts_are_those_of_the_last_set},
         {"STARTTLS forgets what was agreed", starttls_forgets_what_was_agreed},
+        {"errors keep their form where the request was mistaken",
+         errors_keep_their_form_where_the_request_was_mistaken},
         {"plain text behind STARTTLS has no effect", plain_text_behind_starttls_has_no_effect},
         {"a million chunks cost no memory", a_million_chunks_cost_no_memory},
         {"many scattered replies cost no memory", many_scattered_replies_cost_no_memory},

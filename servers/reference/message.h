@@ -49,6 +49,15 @@ typedef struct {
  * data are not to be sent. */
 bool message_put_chunk(Connection *c, Request *request, const Chunk *chunk);
 
+/* An extent of a metadata context. */
+typedef struct {
+    uint64_t length, status;
+} Extent;
+
+/* What is told of CONTEXT, an id; EXTENTS has room for one more than COUNT. The new count. */
+unsigned message_see_status(Connection *c, const Request *request, uint32_t *context,
+                            Extent *extents, unsigned count);
+
 /* The size of such a header. */
 size_t message_chunk_header(const Connection *c);
 

@@ -122,6 +122,17 @@ static void claimed_requests(QuirkEvent *event, const uint8_t *data, uint32_t le
         event->field[F_HIGHEST] = MAX(event->field[F_HIGHEST], wire_get(data + at, 2));
 }
 
+/* The queries for metadata contexts, of well-formed data: how many, and how long the first is. */
+static void claimed_queries(QuirkEvent *event, const uint8_t *data, uint32_t length)
+{
+    WireContextRequest request;
+    bool parses = wire_parse_context_request(data, length, &request);
+
+    event->field[F_REQUESTS] = parses ? request.query_count : UINT64_MAX;
+    if (parses && request.query_count > 0)
+        event->field[F_QUERY] = wire_get(request.queries, 4);
+}
+
 bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length)
 {
     if (!message_is_quirky(c))
@@ -131,6 +142,9 @@ bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length)
                     [F_NAME_LENGTH] = claimed_name_length(c->option.option, data, *length));
     if (c->option.option == NBD_OPT_INFO || c->option.option == NBD_OPT_GO)
         claimed_requests(&event, data, *length);
+    if (c->option.option == NBD_OPT_LIST_META_CONTEXT ||
+        c->option.option == NBD_OPT_SET_META_CONTEXT)
+        claimed_queries(&event, data, *length);
     message_apply(c, AT_OPTION, &event);
     if (message_cut_off(c, &event))
         return false;
@@ -195,47 +209,53 @@ static void put_option_reply(Connection *c, const uint64_t values[WIRE_MAX_FIELD
         message_put_bytes(c, data, length);
 }
 
-static void change_data(GByteArray *changed, const QuirkEvent *event, const uint8_t *data,
-                        size_t length)
+/* What goes ahead of a reply: an empty name, a metadata context, or nothing but the header. */
+static void put_inserted(Connection *c, uint64_t option, uint64_t type)
 {
-    g_byte_array_append(changed, data, (guint)MIN(length, event->cut));
-    for (uint64_t i = 0; i < event->append; i++)
-        g_byte_array_append(changed, (const uint8_t *)"x", 1);
-    for (uint64_t i = 0; i < event->terminate; i++)
-        g_byte_array_append(changed, (const uint8_t *)"", 1);
-    if (event->garble < changed->len)
-        changed->data[event->garble] ^= 0xff;
+    static const uint8_t no_name[] = {0, NBD_INFO_NAME};
+    static const char context[] = "\0\0\0\x01"
+                                  "base:allocation";
+    uint64_t values[WIRE_MAX_FIELDS] = {NBD_OPTION_REPLY_MAGIC, option, type};
+
+    if (type == NBD_REP_INFO)
+        values[REPLY_LENGTH] = sizeof no_name;
+    else if (type == NBD_REP_META_CONTEXT)
+        values[REPLY_LENGTH] = sizeof context - 1;
+    put_option_reply(c, values, type == NBD_REP_INFO ? no_name : (const uint8_t *)context,
+                     values[REPLY_LENGTH], false);
 }
 
 static void put_quirky_option_reply(Connection *c, uint64_t values[WIRE_MAX_FIELDS],
                                     const uint8_t *data, size_t length)
 {
-    static const uint8_t no_name[] = {0, NBD_INFO_NAME};
     bool is_info = values[REPLY_TYPE] == NBD_REP_INFO && length >= 2;
     QuirkEvent event =
         QUIRK_EVENT([F_MAGIC] = values[REPLY_MAGIC], [F_OPTION] = values[REPLY_OPTION],
                     [F_TYPE] = values[REPLY_TYPE], [F_LENGTH] = values[REPLY_LENGTH],
                     [F_INFO] = is_info ? wire_get(data, 2) : NO_INFO);
     bool is_server = values[REPLY_TYPE] == NBD_REP_SERVER && length >= 4;
-    uint64_t inserted[WIRE_MAX_FIELDS] = {NBD_OPTION_REPLY_MAGIC, values[REPLY_OPTION]};
+    bool is_context = values[REPLY_TYPE] == NBD_REP_META_CONTEXT && length >= 4;
 
+    if (is_context)
+        event.field[F_ID] = wire_get(data, 4);
     if (is_server)
         event.field[F_NAME_LENGTH] = wire_get(data, 4);
     message_apply(c, AT_OPTION_REPLY, &event);
     if (message_cut_off(c, &event))
         return;
     g_autoptr(GByteArray) changed = g_byte_array_new();
-    change_data(changed, &event, data, length);
+    g_byte_array_append(changed, data, (guint)length);
+    if (is_context)
+        wire_put(changed->data, 4, event.field[F_ID]);
+    quirk_change_data(&event, changed);
     if (is_server && changed->len >= 4)
         wire_put(changed->data, 4, event.field[F_NAME_LENGTH]);
     values[REPLY_MAGIC] = event.field[F_MAGIC];
     values[REPLY_OPTION] = event.field[F_OPTION];
     values[REPLY_TYPE] = event.field[F_TYPE];
     values[REPLY_LENGTH] = event.field[F_LENGTH] + changed->len - length;
-    inserted[REPLY_TYPE] = event.insert;
-    inserted[REPLY_LENGTH] = event.insert == NBD_REP_INFO ? sizeof no_name : 0;
     if (event.insert != 0)
-        put_option_reply(c, inserted, no_name, inserted[REPLY_LENGTH], false);
+        put_inserted(c, event.field[F_OPTION], event.insert);
     put_option_reply(c, values, changed->data, changed->len, event.split);
     if (event.twice)
         put_option_reply(c, values, changed->data, changed->len, false);

@@ -15,7 +15,8 @@ static void alter_request(Connection *c, uint64_t values[WIRE_MAX_FIELDS], uint3
         [F_COMMAND] = values[REQUEST_TYPE], [F_COOKIE] = values[REQUEST_COOKIE],
         [F_OFFSET] = values[REQUEST_OFFSET], [F_LENGTH] = values[REQUEST_LENGTH],
         [F_SIZE] = c->facts.size, [F_END] = end_of(values[REQUEST_OFFSET], values[REQUEST_LENGTH]),
-        [F_WAITING] = connection_available(c));
+        [F_WAITING] = connection_available(c),
+        [F_CONTEXTS] = c->agreed.contexts_of == c->export ? c->agreed.contexts : 0);
 
     message_apply(c, AT_REQUEST, &event);
     message_cut_off(c, &event);

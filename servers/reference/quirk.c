@@ -210,11 +210,18 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
         break;
     case DO_NOTE: /* not about the event */
         break;
+    case DO_PUT:
+        event->put = value;
+        break;
     case DO_GARBLE:
         event->garble = value;
         break;
     case DO_INSERT:
         event->insert = value;
+        break;
+    case DO_FOLLOW:
+        if (event->follows < G_N_ELEMENTS(event->follow))
+            event->follow[event->follows++] = value;
         break;
     case DO_TWICE:
         event->twice = true;
@@ -230,6 +237,7 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
         break;
     case DO_DROP:
     case DO_REFUSE:
+    case DO_SIMPLE:
     case DO_CLOSE:
     case DO_CLOSE_AFTER:
     case DO_HANG:
@@ -240,6 +248,20 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
         event->fate_value = value;
         break;
     }
+}
+
+void quirk_change_data(const QuirkEvent *event, GByteArray *data)
+{
+    if (event->cut < data->len)
+        g_byte_array_set_size(data, (guint)event->cut);
+    for (uint64_t i = 0; i < event->append; i++)
+        g_byte_array_append(data, (const uint8_t *)"x", 1);
+    for (uint64_t i = 0; i < event->terminate; i++)
+        g_byte_array_append(data, (const uint8_t *)"", 1);
+    if (event->put != UINT64_MAX && event->put % 256 < data->len)
+        data->data[event->put % 256] = (uint8_t)(event->put / 256);
+    if (event->garble < data->len)
+        data->data[event->garble] ^= 0xff;
 }
 
 void quirk_apply(const QuirkSet *set, QuirkMemory *memory, QuirkPoint point, QuirkEvent *event)

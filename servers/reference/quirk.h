@@ -22,6 +22,7 @@ typedef enum {
     AT_REQUEST,       /* when a request's header has come */
     AT_REPLY,         /* before a simple reply is sent */
     AT_CHUNK,         /* before a chunk of a structured or extended reply is sent */
+    AT_STATUS,        /* before the extents of a context are put into a chunk */
     AT_LEAVE,         /* when the client has closed */
     AT_SIGNAL,        /* when the process gets one */
 } QuirkPoint;
@@ -37,11 +38,13 @@ typedef enum {
     F_OPTION, /* header, option, facts, option reply */
     F_LENGTH, /* of data: option, option reply, request */
     F_NAME_LENGTH, /* as NBD_OPT_INFO, GO, EXPORT_NAME, and an option reply SERVER, claim it */
-    F_REQUESTS,    /* how many information requests NBD_OPT_INFO and GO claim */
-    F_HIGHEST,     /* the highest of them */
-    F_KNOWN,       /* facts: whether there is such an export */
-    F_SIZE,        /* facts, export, oldstyle greeting */
-    F_MINIMUM,     /* facts */
+    F_REQUESTS, /* how many information requests NBD_OPT_INFO and GO claim, and how many queries there
+                   are for metadata contexts */
+    F_HIGHEST, /* the highest of those requests */
+    F_QUERY,   /* option: the length of the first query */
+    F_KNOWN,   /* facts: whether there is such an export */
+    F_SIZE,    /* facts, export, oldstyle greeting */
+    F_MINIMUM, /* facts */
     F_PREFERRED,
     F_MAXIMUM,
     F_CONSTRAINED, /* facts: whether NBD_INFO_BLOCK_SIZE is to be had */
@@ -59,6 +62,10 @@ typedef enum {
     F_CHUNK_FLAGS,
     F_CHUNK_OFFSET, /* chunk with content or ERROR_OFFSET: of what */
     F_HOLE,         /* chunk OFFSET_HOLE: its length */
+    F_ID,           /* option reply META_CONTEXT, status: the context's */
+    F_EXTENT,       /* status: the length of the first extent */
+    F_STATE,        /* … and its flags */
+    F_CONTEXTS,     /* request: how many contexts are selected */
     F_CHUNK_NUMBER, /* chunk: which of its reply, from 1 */
     F_PHASE,        /* leave: 1 in the handshake, 2 in transmission */
     F_WAITING,      /* request, reply: bytes that have come behind the request */
@@ -87,15 +94,19 @@ typedef enum {
     DO_NOTE,      /* the field is noted, for F_NOTED */
     DO_SWAP,      /* the bytes of the field, VALUE many, in the other order */
     DO_ROUND,     /* field down to a multiple of value */
-    DO_APPEND,    /* VALUE bytes behind the data, and counted */
+    DO_APPEND,    /* VALUE bytes behind the data, and counted; an extent behind the others */
     DO_TERMINATE, /* VALUE zero bytes behind the data, and counted */
     DO_CUT,       /* the data to VALUE bytes, and counted */
+    DO_PUT,       /* byte number VALUE % 256 of the data becomes VALUE / 256 */
     DO_GARBLE,    /* byte number VALUE of the data (or zeroes) becomes another; of a read's, all */
     DO_TWICE,     /* the message is sent twice */
-    DO_SPLIT,     /* header and data are sent apart */
+    DO_SPLIT,     /* header and data are sent apart; the first extent is told in two */
     DO_DROP,      /* the message is not sent, the option not answered, the signal not heeded */
     DO_REFUSE,    /* the option is answered with reply type VALUE, the request with error VALUE */
-    DO_INSERT,    /* an option reply of type VALUE goes ahead of this one */
+    DO_INSERT,    /* an option reply or chunk of type VALUE goes ahead of this one */
+    DO_FOLLOW,    /* a chunk of type VALUE % 65536 goes behind this one, about what is VALUE / 65536
+                     bytes behind that; up to two */
+    DO_SIMPLE,    /* a simple reply is sent in place of the chunk */
     DO_CLOSE,     /* hang up in place of it; at a signal: on all clients that there are */
     DO_CLOSE_AFTER, /* hang up behind it */
     DO_HANG,        /* nothing is ever answered again */
@@ -140,16 +151,22 @@ typedef struct {
     QuirkAction fate; /* one of DO_DROP, DO_REFUSE and what follows; DO_SET: none */
     uint64_t fate_value;
     uint64_t append, terminate, cut; /* 0, 0, UINT64_MAX: leave the data alone */
-    uint64_t garble;                 /* UINT64_MAX: no byte */
+    uint64_t garble, put;            /* UINT64_MAX: no byte */
     uint64_t insert;                 /* 0: nothing */
-    uint64_t hoard;                  /* UINT64_MAX: nothing */
+    uint64_t follow[2];
+    unsigned follows;
+    uint64_t hoard; /* UINT64_MAX: nothing */
     bool twice, split, nagle;
 } QuirkEvent;
 
 #define QUIRK_EVENT(...)                                                                           \
     {                                                                                              \
-        .field = {__VA_ARGS__}, .cut = UINT64_MAX, .garble = UINT64_MAX, .hoard = UINT64_MAX       \
+        .field = {__VA_ARGS__}, .cut = UINT64_MAX, .garble = UINT64_MAX, .put = UINT64_MAX,        \
+        .hoard = UINT64_MAX                                                                        \
     }
+
+/* What DO_APPEND, DO_TERMINATE, DO_CUT, DO_PUT and DO_GARBLE make of DATA. */
+void quirk_change_data(const QuirkEvent *event, GByteArray *data);
 
 /* Applies all rules for POINT, in order, to EVENT. */
 void quirk_apply(const QuirkSet *set, QuirkMemory *memory, QuirkPoint point, QuirkEvent *event);

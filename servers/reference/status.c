@@ -11,10 +11,6 @@
 #define LONG_EXTENT (UINT64_C(16) << 20)
 #define MOST_LONG_EXTENTS 32u
 
-typedef struct {
-    uint64_t length, status;
-} Extent;
-
 /* Extents of CONTEXT from the request's beginning on; neighbours of the same status are one. */
 static unsigned find_extents(const Connection *c, const Request *request, unsigned context,
                              unsigned most, Extent *extents)
@@ -46,12 +42,14 @@ static void put_status(Connection *c, Request *request, unsigned context, bool l
     const unsigned most = request->flags & NBD_CMD_FLAG_REQ_ONE ? 1 : MOST_EXTENTS;
     const bool extended = c->agreed.replies == EXTENDED_HEADERS;
     const size_t width = extended ? 8 : 4;
-    Extent extents[MOST_EXTENTS];
-    uint8_t head[8 + 16 * MOST_EXTENTS];
+    Extent extents[MOST_EXTENTS + 1];
+    uint8_t head[8 + 16 * (MOST_EXTENTS + 1)];
+    uint32_t id = context_id(context);
     uint8_t *at = head + width;
     unsigned count = find_extents(c, request, context, most, extents);
 
-    wire_put(head, 4, context_id(context));
+    count = message_see_status(c, request, &id, extents, count);
+    wire_put(head, 4, id);
     if (extended)
         wire_put(head + 4, 4, count);
     for (unsigned i = 0; i < count; i++, at += 2 * width) {
