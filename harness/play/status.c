@@ -33,8 +33,8 @@ static bool is_about(const Connection *connection, const SessionMessage *message
            session_context(connection->session, 0).id == message->chunk.context;
 }
 
-/* Asks, and takes the whole reply. The chunk of the first context, the caller's; NULL, and LINE is judged, if
- * the reply is no success or has none. */
+/* Asks, and takes the whole reply. The chunk of the first context, the caller's; NULL if the server reports an
+ * error, and the case is skipped, or if it says nothing of that context, and LINE is judged. */
 static SessionMessage *ask(Player *player, Connection *connection, const Statement *line,
                            const RequestSpec *spec)
 {
@@ -47,9 +47,15 @@ static SessionMessage *ask(Player *player, Connection *connection, const Stateme
         bool part = event.kind == EVENT_MATCH;
         bool failed = part && answer_error(event.message) != NBD_SUCCESS;
         bool ends = !part || event.message->ends;
+        if (failed) { /* a server may fail */
+            player_skip(player, "BLOCK_STATUS fails with %s",
+                        wire_name(&wire_errors, answer_error(event.message)));
+            session_message_free(event.message);
+            return NULL;
+        }
         if (part && found == NULL && is_about(connection, event.message))
             found = g_steal_pointer(&event.message);
-        if (!part || failed || (ends && found == NULL)) {
+        if (!part || (ends && found == NULL)) {
             if (part)
                 event.kind = EVENT_OTHER;
             player_unexpected(player, connection, line, &event);
@@ -157,7 +163,8 @@ static bool read_zeroes(Player *player, Connection *connection, const Statement 
     RequestSpec spec = player_request_spec(connection, NBD_CMD_READ);
     spec.offset = offset;
     spec.length = length;
-    g_autoptr(SessionMessage) reply = player_transact(player, connection, line, &spec);
+    /* A READ that fails breaks nothing that LINE is about. */
+    g_autoptr(SessionMessage) reply = player_transact(player, connection, NULL, &spec);
 
     if (reply == NULL)
         return false;
@@ -286,7 +293,8 @@ const Verb play_status_verbs[] = {
          "BLOCK_STATUS and its successful reply, of which the extents of the first context that was "
          "selected are compared or kept: `count` of them, how many bytes all of them `covers`, length of the "
          "first `extent` and its `status`, the bits that `any` or `every` one has (HOLE, ZERO). Without "
-         "a citation, the case is skipped where they are otherwise."},
+         "a citation, the case is skipped where they are otherwise; and so it is where the server reports an "
+         "error."},
     {.name = "map",
      .actor = ACTOR_ABSTRACT,
      .positions = map_positions,
