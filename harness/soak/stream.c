@@ -164,6 +164,8 @@ StreamStatus stream_say(Stream *stream, const uint8_t *bytes, size_t size)
 static StreamStatus receive(Stream *stream, uint8_t *to, size_t size, size_t *got)
 {
     StreamStatus status = look_up(stream);
+
+    transport_acknowledge(stream->fd);
     ssize_t came = status == STREAM_FINE ? recv(stream->fd, to, size, 0) : -1;
 
     *got = came > 0 ? (size_t)came : 0;

@@ -118,12 +118,22 @@ static TransportStatus status_of(ssize_t moved, size_t *done)
     return TRANSPORT_CLOSED;
 }
 
+void transport_acknowledge(int fd)
+{
+    const int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 TransportStatus transport_read(Transport *transport, void *buffer, size_t size, size_t *done)
 {
     *done = 0;
     if (transport->tls != NULL)
         return transport->fd < 0 ? TRANSPORT_CLOSED : tls_read(transport->tls, buffer, size, done);
-    return status_of(recv(transport->fd, buffer, size, 0), done);
+    TransportStatus status = status_of(recv(transport->fd, buffer, size, 0), done);
+    if (status == TRANSPORT_DONE)
+        transport_acknowledge(transport->fd);
+    return status;
 }
 
 TransportStatus transport_write(Transport *transport, const void *bytes, size_t size, size_t *done)

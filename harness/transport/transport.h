@@ -63,6 +63,11 @@ typedef enum {
     TRANSPORT_CLOSED, /* the peer has ended the stream: EOF, or EPIPE and ECONNRESET alike; or TLS is over */
 } TransportStatus;
 
+/* Lets the kernel acknowledge at once what comes next over FD: a server that sends a message in pieces, without
+ * TCP_NODELAY, waits for that before the second, 40 ms as a rule. Forgotten with each packet that we send, so
+ * to be said again; transport_read() does. Unix sockets refuse it, which does not matter. */
+void transport_acknowledge(int fd);
+
 /* A write that was told AGAIN is offered the same bytes next, in any pieces, with or without more behind
  * them: TLS has them in its hands. */
 TransportStatus transport_read(Transport *transport, void *buffer, size_t size, size_t *done);
