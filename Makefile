@@ -5,6 +5,7 @@
 # SANITIZE=1, COVERAGE=1, each with gcc or CC=clang) has its own folder, so they live side by side.
 #
 #   V=1         show the commands
+#   FUZZ=1      with clang's coverage for its libFuzzer, as the fuzz targets want it
 #   WERROR=1    warnings are errors, as in CI (off here: newer compilers warn of more)
 #   BUILD=DIR   build somewhere else than in .build
 #   ARGS=…      arguments for `make run`
@@ -22,7 +23,9 @@ GEN := $(BUILD)/gen
 
 # --- The variant -------------------------------------------------------------------------------
 
-ifeq ($(origin CC),default)
+ifdef FUZZ
+override CC := clang
+else ifeq ($(origin CC),default)
 CC := gcc
 endif
 # gcc and its alias share a folder; any other compiler gets its name as a suffix.
@@ -31,6 +34,10 @@ CC_SUFFIX := $(filter-out -gcc -cc,-$(notdir $(firstword $(CC))))
 ifdef SANITIZE
 VARIANT := sanitize$(CC_SUFFIX)
 MODE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+              -fno-sanitize-recover=undefined
+else ifdef FUZZ
+VARIANT := fuzz
+MODE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
               -fno-sanitize-recover=undefined
 else ifdef COVERAGE
 VARIANT := coverage$(CC_SUFFIX)
@@ -79,7 +86,8 @@ endif
 # --- What there is -----------------------------------------------------------------------------
 
 TEST_SOURCES := $(sort $(wildcard harness/tests/*.c))
-SOURCES := $(sort $(filter-out harness/tests/%,$(wildcard harness/*/*.c)) \
+FUZZ_SOURCES := $(sort $(wildcard harness/fuzz/*.c))
+SOURCES := $(sort $(filter-out $(TEST_SOURCES) $(FUZZ_SOURCES),$(wildcard harness/*/*.c)) \
                   $(wildcard servers/reference/*.c))
 GRAMMAR_SOURCES := $(patsubst harness/%.y,$(GEN)/%.c,$(wildcard harness/*/*.y)) \
                    $(patsubst harness/%.l,$(GEN)/%.c,$(wildcard harness/*/*.l))
@@ -91,6 +99,8 @@ CITING := $(wildcard $(foreach ext,c h def y l,harness/*/*.$(ext) servers/*/*.$(
 GENERATED_OBJECTS := $(patsubst $(BUILD)/%.c,$(OUT)/%.o,$(GRAMMAR_SOURCES) $(TABLE_SOURCES))
 OBJECTS := $(SOURCES:%.c=$(OUT)/%.o) $(GENERATED_OBJECTS)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(OUT)/%.o)
+FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=$(OUT)/%.o)
+FUZZ_TARGETS := $(FUZZ_SOURCES:harness/fuzz/%.c=$(OUT)/%)
 MAIN_OBJECT := $(OUT)/harness/cli/main.o
 # Read by any source, so there before the first is compiled; then the .d files know.
 GENERATED_HEADERS := $(GRAMMAR_SOURCES:.c=.h)
@@ -101,13 +111,15 @@ TEST_DEFINES := -DTEST_CERTIFICATES="\"$(abspath $(CERTIFICATES))\""
 
 # --- Compiling and linking ---------------------------------------------------------------------
 
-.PHONY: all objects unit-tests generated tools FORCE
+.PHONY: all objects unit-tests fuzz-targets generated tools FORCE
 
 all: $(BINARY) ## build ./nbdconform (the default)
 
 objects: $(OBJECTS) $(TEST_OBJECTS) ## compile everything, link nothing
 
 unit-tests: $(UNIT_TESTS)
+
+fuzz-targets: $(FUZZ_TARGETS)
 
 generated: $(GENERATED_HEADERS) $(GRAMMAR_SOURCES) $(TABLE_SOURCES)
 
@@ -128,6 +140,12 @@ $(UNIT_TESTS): $(OBJECTS) $(TEST_OBJECTS) $(OUT)/objects.list $(GEN)/requirement
 	$(Q)$(LINK) -rdynamic -o $@ $(filter-out $(MAIN_OBJECT),$(OBJECTS)) $(TEST_OBJECTS) \
 		$(LIBRARY_LIBS) $(CUNIT_LIBS) $(LIBS)
 
+$(FUZZ_TARGETS): $(OUT)/%: $(OUT)/harness/fuzz/%.o $(OBJECTS) $(OUT)/objects.list \
+                 $(GEN)/requirements.checked
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(filter-out $(MAIN_OBJECT),$(OBJECTS)) \
+		$(LIBRARY_LIBS) $(LIBS)
+
 $(OUT)/harness/tests/%.o: harness/tests/%.c $(OUT)/flags | $(GENERATED_HEADERS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -143,7 +161,7 @@ $(OUT)/%.o: %.c $(OUT)/flags | $(GENERATED_HEADERS)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d)
 
 # --- Generated sources -------------------------------------------------------------------------
 
@@ -196,7 +214,7 @@ tools:
 
 # --- Running and testing -----------------------------------------------------------------------
 
-.PHONY: setup run check unit coverage bench flakes mutants soak-servers
+.PHONY: setup run check unit coverage bench flakes fuzz mutants soak-servers
 
 # Sanitizers get an exit status of their own (nbdconform's 1 means that a case failed), and GLib's
 # slices are switched off so that ASan sees each block.
@@ -221,6 +239,7 @@ check: ## install what testing needs, build, run all tests, plain and with ASan 
 	@scripts/setup check
 	@+$(SUBMAKE) SANITIZE= COVERAGE= all unit-tests
 	@+$(SUBMAKE) SANITIZE=1 COVERAGE= all unit-tests
+	@+$(SUBMAKE) FUZZ=1 SANITIZE= COVERAGE= fuzz-targets
 	@scripts/run-checks default=$(BUILD)/default$(CC_SUFFIX) sanitize=$(BUILD)/sanitize$(CC_SUFFIX)
 
 unit: $(UNIT_TESTS) ## build and run the unit tests of this variant
@@ -248,6 +267,13 @@ flakes: ## repeat the catalogue under load, demand the same verdicts each time
 	@scripts/setup check
 	@+$(SUBMAKE) SANITIZE= COVERAGE= all
 	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) scripts/flakes $(ARGS)
+
+fuzz: ## run each fuzz target for SECONDS=60, print executions and finds
+	@scripts/setup check
+	@+$(SUBMAKE) SANITIZE= COVERAGE= all
+	@+$(SUBMAKE) FUZZ=1 SANITIZE= COVERAGE= fuzz-targets
+	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) \
+		scripts/fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
 mutants: ## play the catalogue against each quirk of the reference server, print the score
 	$(call script,mutants)

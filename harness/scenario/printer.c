@@ -26,7 +26,7 @@ static void print_string(GString *out, GBytes *bytes)
 {
     gsize length;
     const char *at = g_bytes_get_data(bytes, &length);
-    const char *end = at + length;
+    const char *end = length == 0 ? at : at + length; /* GLib has no pointer for no bytes */
 
     g_string_append_c(out, '"');
     while (at < end) {
