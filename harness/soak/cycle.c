@@ -335,6 +335,7 @@ SoakCycle *soak_cycle_new(const SoakPoint *point, const SoakTarget *target)
     cycle->timeout_ms = target->timeout_ms;
     cycle->stop = target->stop;
     cycle->ghosts = MIN(target->at_once / 2, SOAK_MOST_GHOSTS);
+    cycle->overlaps = target->at_once >= 2;
     cycle->hasty = detail->steps[0] == STEP_NONE;
     cycle->bytes = g_byte_array_new();
     make_steps(&maker, detail->steps);

@@ -25,6 +25,7 @@ typedef struct {
     const SoakCycle *cycle;
     const SoakAction *action; /* the one under way; NULL: connecting */
     Stream stream;
+    Stream leaving;    /* a connection that the server has yet to close */
     bool transmission; /* entered */
     bool greeted;
     const char *problem; /* what came could not be read on */
@@ -145,10 +146,24 @@ static StreamStatus play_action(Runner *runner, const SoakAction *action)
 /* ---- Ending ----------------------------------------------------------------------------------- */
 
 /* Waits for the server's close, as long as there is hope. */
-static void await_close(Runner *runner)
+static void see_off(Runner *runner)
 {
-    if (stream_drain(&runner->stream, runner->patience_ms) == STREAM_LATE)
+    if (runner->leaving.fd >= 0 &&
+        stream_drain(&runner->leaving, runner->patience_ms) == STREAM_LATE)
         runner->patience_ms = NO_PATIENCE_MS;
+    stream_close(&runner->leaving);
+}
+
+/* Nothing more is said. A server that serves several can end this connection while the next one connects, after
+ * which its close is waited for. */
+static void take_leave(Runner *runner)
+{
+    see_off(runner);
+    runner->leaving.fd = runner->stream.fd;
+    runner->leaving.start = runner->leaving.end = 0;
+    runner->stream.fd = -1;
+    if (!runner->cycle->overlaps)
+        see_off(runner);
 }
 
 static void end_softly(Runner *runner)
@@ -157,7 +172,7 @@ static void end_softly(Runner *runner)
 
     if (runner->transmission) {
         (void)play_action(runner, &cycle->disc);
-        await_close(runner);
+        take_leave(runner);
     } else { /* once it has answered, a server may leave the closing to us */
         runner->stream.timeout_ms = runner->patience_ms;
         if (play_action(runner, &cycle->abort) == STREAM_LATE)
@@ -204,7 +219,7 @@ static bool end(Runner *runner)
         break;
     case ENDING_HALF:
         (void)shutdown(runner->stream.fd, SHUT_WR);
-        await_close(runner);
+        take_leave(runner);
         break;
     case ENDING_VANISH:
         fine = vanish(runner);
@@ -228,6 +243,7 @@ static StreamStatus attempt(Runner *runner)
     runner->greeted = false;
     StreamStatus status =
         stream_open(&runner->stream, cycle->address, cycle->narrow ? SMALL_BUFFER : 0);
+    see_off(runner);
     for (unsigned i = 0; i < cycle->count && status == STREAM_FINE; i++) {
         const SoakAction *action = &cycle->actions[i];
         status = play_action(runner, action);
@@ -311,7 +327,8 @@ bool soak_cycle_run(const SoakCycle *cycle, unsigned count, unsigned *done, GErr
 {
     Runner runner = {.cycle = cycle,
                      .patience_ms = MIN(PATIENCE_MS, cycle->timeout_ms),
-                     .stream = {.fd = -1, .timeout_ms = cycle->timeout_ms, .stop = cycle->stop}};
+                     .stream = {.fd = -1, .timeout_ms = cycle->timeout_ms, .stop = cycle->stop},
+                     .leaving = {.fd = -1, .stop = cycle->stop}};
     StreamStatus status = STREAM_FINE;
     bool fine = true;
 
@@ -319,6 +336,7 @@ bool soak_cycle_run(const SoakCycle *cycle, unsigned count, unsigned *done, GErr
         status = stream_stopped(&runner.stream) ? STREAM_STOPPED : connect_and_play(&runner);
         fine = status == STREAM_FINE && end(&runner);
     }
+    see_off(&runner);
     if (done != NULL)
         *done = runner.made;
     if (status != STREAM_FINE) {

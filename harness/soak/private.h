@@ -108,6 +108,7 @@ struct SoakCycle {
     const volatile int *stop;
     unsigned ghosts; /* that may be held at once */
     bool narrow;     /* with a small receive buffer, so that the server is left with its reply */
+    bool overlaps;   /* the next may connect before the server has closed the one that ends */
     bool hasty;      /* nothing of the server's is waited for */
 
     GByteArray *bytes;

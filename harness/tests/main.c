@@ -82,6 +82,16 @@ static void ended(const CU_pTest test, const CU_pSuite suite, const CU_pFailureR
                failure->strCondition);
 }
 
+static unsigned passed, failed;
+
+/* Once for each run: CUnit begins anew with the next. */
+static CU_ErrorCode count_up(CU_ErrorCode ran)
+{
+    failed += CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();
+    passed += CU_get_number_of_tests_run() - CU_get_number_of_tests_failed();
+    return ran;
+}
+
 /* The suites called NAMES, one after another. */
 static CU_ErrorCode run_suites(int count, char **names)
 {
@@ -91,7 +101,7 @@ static CU_ErrorCode run_suites(int count, char **names)
             fprintf(stderr, "unit-tests: there is no suite %s\n", names[i]);
             return CUE_NOSUITE;
         }
-        CU_ErrorCode ran = CU_run_suite(suite);
+        CU_ErrorCode ran = count_up(CU_run_suite(suite));
         if (ran != CUE_SUCCESS)
             return ran;
     }
@@ -100,7 +110,7 @@ static CU_ErrorCode run_suites(int count, char **names)
 
 static CU_ErrorCode run(int argc, char **argv)
 {
-    return argc > 1 ? run_suites(argc - 1, argv + 1) : CU_run_all_tests();
+    return argc > 1 ? run_suites(argc - 1, argv + 1) : count_up(CU_run_all_tests());
 }
 
 int main(int argc, char **argv)
@@ -115,8 +125,6 @@ int main(int argc, char **argv)
     CU_set_test_start_handler(started);
     CU_set_test_complete_handler(ended);
     CU_ErrorCode ran = registered == CUE_SUCCESS ? run(argc, argv) : registered;
-    unsigned failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();
-    unsigned passed = CU_get_number_of_tests_run() - CU_get_number_of_tests_failed();
     if (ran != CUE_SUCCESS)
         fprintf(stderr, "unit-tests: %s\n", CU_get_error_msg());
     CU_cleanup_registry();

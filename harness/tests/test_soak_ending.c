@@ -17,6 +17,7 @@
 void soak_ending_tests(void);
 
 #define PATIENT_MS 30000
+#define LINGERING_MS 100 /* less than a client waits for a close */
 
 /* ---- A server of one connection ---------------------------------------------------------------- */
 
@@ -68,20 +69,28 @@ static SoakTarget target_at(const TransportAddress *address)
     return target;
 }
 
-static bool cycle(const TransportAddress *address, const char *phase, SoakEnding ending)
+/* COUNT cycles with a server that serves AT_ONCE. */
+static bool cycles(const TransportAddress *address, const char *phase, SoakEnding ending,
+                   unsigned at_once, unsigned count)
 {
     SoakTarget target = target_at(address);
-    size_t count;
-    const SoakPhase *phases = soak_phases(&count);
+    size_t phase_count;
+    const SoakPhase *phases = soak_phases(&phase_count);
 
-    for (size_t i = 0; i < count; i++) {
+    target.at_once = at_once;
+    for (size_t i = 0; i < phase_count; i++) {
         const SoakPoint point = {&phases[i], ending};
         if (!g_str_equal(phases[i].name, phase) || soak_point_unfit(&point, &target) != NULL)
             continue;
         g_autoptr(SoakCycle) prepared = soak_cycle_new(&point, &target);
-        return soak_cycle_run(prepared, 1, NULL, NULL);
+        return soak_cycle_run(prepared, count, NULL, NULL);
     }
     return false;
+}
+
+static bool cycle(const TransportAddress *address, const char *phase, SoakEnding ending)
+{
+    return cycles(address, phase, ending, 1, 1);
 }
 
 /* What the server receives of a client that connected and ended. */
@@ -156,6 +165,54 @@ static void after_a_half_close_the_client_listens(void)
     CU_ASSERT_TRUE(half.still_listens);
     CU_ASSERT_EQUAL(whole.end, 0);
     CU_ASSERT_FALSE(whole.still_listens);
+}
+
+/* ---- One after another ------------------------------------------------------------------------- */
+
+typedef struct {
+    int listener;
+    bool another_came; /* while the first was still open */
+} LingeringServer;
+
+/* Hears two clients to their half-close, the first until another has connected, or for a while. */
+static void *serve_lingering(void *data)
+{
+    LingeringServer *server = data;
+    struct pollfd next = {.fd = server->listener, .events = POLLIN};
+
+    for (int i = 0; i < 2; i++) {
+        int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+        (void)send(fd, greeting, 18, MSG_NOSIGNAL);
+        while (next_receive(fd) > 0)
+            continue;
+        if (i == 0)
+            server->another_came = poll(&next, 1, LINGERING_MS) == 1;
+        close(fd);
+    }
+    return NULL;
+}
+
+static bool next_comes_before_the_close(unsigned at_once)
+{
+    Listener here = listen_here();
+    LingeringServer server = {.listener = here.listener};
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, serve_lingering, &server);
+    CU_ASSERT_TRUE(cycles(here.address, "after-client-flags", ENDING_HALF, at_once, 2));
+    pthread_join(thread, NULL);
+    listen_no_more(&here);
+    return server.another_came;
+}
+
+static void who_serves_one_has_closed_it_before_the_next_comes(void)
+{
+    CU_ASSERT_FALSE(next_comes_before_the_close(1));
+}
+
+static void who_serves_several_may_close_while_the_next_comes(void)
+{
+    CU_ASSERT_TRUE(next_comes_before_the_close(2));
 }
 
 /* ---- Soft ------------------------------------------------------------------------------------- */
@@ -276,6 +333,8 @@ void soak_ending_tests(void)
     CU_ADD_TEST(suite, a_close_is_an_end);
     CU_ADD_TEST(suite, a_reset_is_a_reset);
     CU_ADD_TEST(suite, after_a_half_close_the_client_listens);
+    CU_ADD_TEST(suite, who_serves_one_has_closed_it_before_the_next_comes);
+    CU_ADD_TEST(suite, who_serves_several_may_close_while_the_next_comes);
     CU_ADD_TEST(suite, softly_out_of_haggling_goes_by_abort);
     CU_ADD_TEST(suite, softly_out_of_transmission_goes_by_disc);
     CU_ADD_TEST(suite, without_go_an_export_is_entered_by_its_name);
