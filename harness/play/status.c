@@ -6,7 +6,7 @@
 #define MOST_READ ((uint64_t)1 << 20)
 
 /* A server may tell of a little at a time. So often we ask again. */
-#define MOST_ROUNDS 10000u
+#define MOST_ROUNDS 1000u
 
 /* ---- One request ------------------------------------------------------------------------------ */
 
