@@ -80,6 +80,7 @@ WAYS = [
     Way(("--export", "disk:size=64M", "--default-export", "disk")),
     Way(("--export", ":size=64M,block=4k/64k/2M,require")),
     Way(play=("--replies", "extended"), marks=("extended",)),
+    Way(("--size", "16G"), marks=("long-effect",)),
     Way(("--require-extended",), marks=("extended.required",)),
 ]
 

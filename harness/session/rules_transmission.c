@@ -89,12 +89,22 @@ static char *stray_bytes(const Session *session, const SessionMessage *message)
                            message->value[SIMPLE_REPLY_MAGIC]);
 }
 
-static char *reply_magic(const Session *session, const SessionMessage *message)
+static char *other_magic(const Session *session, const SessionMessage *message)
 {
     if (stray(session, message) != STRAY_OTHER)
         return NULL;
     return g_strdup_printf("where a reply begins stands the magic " HEX,
                            message->value[SIMPLE_REPLY_MAGIC]);
+}
+
+static char *reply_magic(const Session *session, const SessionMessage *message)
+{
+    return session->facts.extended ? NULL : other_magic(session, message);
+}
+
+static char *extended_layout(const Session *session, const SessionMessage *message)
+{
+    return session->facts.extended ? other_magic(session, message) : NULL;
 }
 
 static char *simple_only(const Session *session, const SessionMessage *message)
@@ -243,6 +253,7 @@ static const SessionRule simple_reply_rules[] = {
     SESSION_RULE(no_padding, REQ("handshake.opt-go.no-padding"), RULE_ALWAYS),
     SESSION_RULE(stray_bytes, REQ("transmission.reply.unasked"), RULE_ALWAYS),
     SESSION_RULE(reply_magic, REQ("transmission.reply.magic"), RULE_ALWAYS),
+    SESSION_RULE(extended_layout, REQ("extended.reply.layout"), RULE_ALWAYS),
     EVERY_REPLY,
     SESSION_RULE(structured_when_negotiated, REQ("transmission.read.structured-when-negotiated"),
                  RULE_EVEN_TAINTED),

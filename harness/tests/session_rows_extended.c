@@ -38,6 +38,8 @@ static const SessionRow extended_rows[] = {
     {"extended.reply.unnegotiated", OPEN_STRUCTURED FLUSH("1") RP("NONE", ""),
      OPEN_STRUCTURED FLUSH("1") CHUNK_DONE("1")},
     {"extended.reply.unnegotiated", OPEN FLUSH("1") RP("NONE", ""), OPEN FLUSH("1") DONE("1")},
+    {"extended.reply.layout", OPEN_WIDE RQ("FLUSH", "") "S extended-reply magic=1 cookie=1;",
+     OPEN_WIDE RQ("FLUSH", "") RP("NONE", "")},
     {"extended.reply.offset", OPEN_WIDE RQ("TRIM", "offset=512 length=512") RP("NONE", ""),
      OPEN_WIDE RQ("TRIM", "offset=512 length=512") RP("NONE", "offset=512")},
     {"transmission.chunk.content-bounds",

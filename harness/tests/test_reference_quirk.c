@@ -414,6 +414,95 @@ static GByteArray *replaced_by_failure(void)
     return replaced("odd", 3);
 }
 
+/* ---- Extensions ---- */
+
+#define GIB (UINT64_C(1) << 30)
+
+static void put_extended(GByteArray *bytes, uint16_t type, uint16_t flags, uint64_t offset,
+                         uint64_t length)
+{
+    const uint64_t values[WIRE_MAX_FIELDS] = {
+        NBD_EXTENDED_REQUEST_MAGIC, flags, type, bytes->len, offset, length};
+    uint8_t header[32];
+
+    wire_encode(WIRE_EXTENDED_REQUEST, values, header);
+    put(bytes, header, sizeof header);
+}
+
+static GByteArray *open_extended(const char *name)
+{
+    GByteArray *bytes = begin(RAW_FLAGS);
+
+    put_option(bytes, NBD_OPT_EXTENDED_HEADERS, NULL, 0);
+    INFO(bytes, NBD_OPT_GO, name, "\0\1\0\3");
+    return bytes;
+}
+
+static GByteArray *extended_haggling(void)
+{
+    GByteArray *bytes = begin(RAW_FLAGS);
+
+    put_option(bytes, NBD_OPT_EXTENDED_HEADERS, "data", 4);
+    put_option(bytes, NBD_OPT_EXTENDED_HEADERS, NULL, 0);
+    put_option(bytes, NBD_OPT_LIST, NULL, 0);
+    put_queries(bytes, NBD_OPT_SET_META_CONTEXT, "base:allocation", 1);
+    INFO(bytes, NBD_OPT_GO, "disk", "\0\0");
+    put_extended(bytes, NBD_CMD_READ, 0, 512, 512);
+    put_extended(bytes, NBD_CMD_BLOCK_STATUS, 0, 0, MIB);
+    put_extended(bytes, NBD_CMD_BLOCK_STATUS, NBD_CMD_FLAG_PAYLOAD_LEN, 0, 12);
+    put(bytes, "\0\0\0\0\0\1\0\0\0\0\0\1", 12);
+    put_extended(bytes, NBD_CMD_BLOCK_STATUS, NBD_CMD_FLAG_PAYLOAD_LEN, 0, 12);
+    put(bytes, "\0\0\0\0\0\1\0\0\0\0\0\x7f", 12);
+    return bytes;
+}
+
+static GByteArray *extended_commands(void)
+{
+    GByteArray *bytes = open_extended("large");
+
+    put_extended(bytes, NBD_CMD_WRITE, NBD_CMD_FLAG_PAYLOAD_LEN, 4 * GIB, 4);
+    put(bytes, "data", 4);
+    put_extended(bytes, NBD_CMD_WRITE_ZEROES, 0, 0, 4 * GIB + 512);
+    put_extended(bytes, NBD_CMD_READ, 0, 4 * GIB, 4);
+    put_extended(bytes, NBD_CMD_FLUSH, NBD_CMD_FLAG_PAYLOAD_LEN, 0, 4);
+    put(bytes, "data", 4);
+    put_extended(bytes, NBD_CMD_TRIM, 0, 0, UINT64_MAX - 511);
+    put_extended(bytes, NBD_CMD_WRITE, 0, 0, 512);
+    return bytes;
+}
+
+static GByteArray *compact_requests(void)
+{
+    GByteArray *bytes = open_extended("disk");
+
+    put_request(bytes, NBD_CMD_READ, 0, 0, 512);
+    put_request(bytes, NBD_CMD_READ, 0, 0, 512);
+    return bytes;
+}
+
+static GByteArray *long_payload(void)
+{
+    GByteArray *bytes = open_extended("disk");
+
+    put_extended(bytes, NBD_CMD_WRITE, NBD_CMD_FLAG_PAYLOAD_LEN, 0, NBD_DEFAULT_MAX_PAYLOAD + 512);
+    return bytes;
+}
+
+static GByteArray *resizing(void)
+{
+    static const uint64_t sizes[] = {2 * SIZE, MIB, SIZE, UINT64_MAX - 511};
+    GByteArray *bytes = open_export("elastic");
+
+    put_request(bytes, NBD_CMD_WRITE, 0, 0, 512);
+    for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        put_request(bytes, NBD_CMD_RESIZE, 0, sizes[i], 0);
+        put_request(bytes, NBD_CMD_READ, 0, 0, 512);
+        put_request(bytes, NBD_CMD_READ, 0, SIZE - 512, 512);
+        put_request(bytes, NBD_CMD_READ, 0, SIZE, 512);
+    }
+    return bytes;
+}
+
 static GByteArray *(*const conversations[])(void) = {
     haggling,
     abort_only,
@@ -440,6 +529,10 @@ static GByteArray *(*const conversations[])(void) = {
     zero_length_status,
     replaced_by_nothing,
     replaced_by_failure,
+    extended_haggling,
+    extended_commands,
+    compact_requests,
+    resizing,
 };
 
 /* A message and the beginning of another in one segment; the rest once the first is answered. */
@@ -503,9 +596,11 @@ static char *transcript(const RefQuirk *quirk, RefStyle style)
     const RefExport exports[] = {
         {.name = "disk", .description = "a disk", .size = SIZE},
         {.name = "ro", .size = SIZE, .read_only = true},
+        {.name = "large", .size = 8 * GIB},
+        {.name = "elastic", .size = SIZE, .resize = true},
     };
     const RefConfig config = {.exports = exports,
-                              .export_count = 2,
+                              .export_count = G_N_ELEMENTS(exports),
                               .default_export = "disk",
                               .style = style,
                               .quirks = quirks};
@@ -522,6 +617,7 @@ static char *transcript(const RefQuirk *quirk, RefStyle style)
         speak_in_pieces(server, heard);
         wait_for_end(server, write_and_disc, heard);
         wait_for_end(server, huge_option, heard);
+        wait_for_end(server, long_payload, heard);
     }
     raw_set_patience(RAW_PATIENCE_MS);
     return g_compute_checksum_for_data(G_CHECKSUM_SHA256, heard->data, heard->len);
