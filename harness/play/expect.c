@@ -114,6 +114,13 @@ static Match match_answer(Player *player, Connection *connection, const Statemen
     return yes_or_no(line_holds(player, line, message));
 }
 
+/* Which of the two forms of status is due, the session's rules know. */
+static bool is_chunk_type(uint64_t type, uint64_t wanted)
+{
+    return type == wanted ||
+           (wanted == NBD_REPLY_TYPE_BLOCK_STATUS && type == NBD_REPLY_TYPE_BLOCK_STATUS_EXT);
+}
+
 /* Types, any of which will do; `error` for any error; behind `not`, none of them may it be. None named: any. */
 static bool chunk_type_holds(Player *player, const Statement *line, const SessionMessage *message)
 {
@@ -127,7 +134,7 @@ static bool chunk_type_holds(Player *player, const Statement *line, const Sessio
         else if (expr->kind == EXPR_WORD)
             named = true, found |= message->chunk.is_error;
         else if (player_number(player, expr, &wire_chunk_types, &wanted))
-            named = true, found |= message->chunk.type == wanted;
+            named = true, found |= is_chunk_type(message->chunk.type, wanted);
     }
     return !named || found != negated;
 }
@@ -376,7 +383,8 @@ const Verb play_expect_verbs[] = {
          "of one reply come in any order: those that no line asks for are passed over, up to the one with "
          "DONE. Fields: `flags`, `cookie`, `length` (of the payload); of content `offset`, `size`, `data`; "
          "of errors `error`, `message`, and `offset` where one is told; of BLOCK_STATUS `id`, `count` of its "
-         "extents, and of the first `extent`, its length, and `status`. Where no line of the case is `open "
+         "extents, and of the first `extent`, its length, and `status`. BLOCK_STATUS stands for either form of "
+         "status. Where no line of the case is `open "
          "structured`, it is played in runs with `--replies structured` only."},
     {.name = "ok",
      .actor = ACTOR_SERVER,
