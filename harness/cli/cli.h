@@ -31,4 +31,22 @@ bool cli_mistake(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 bool cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
                const char *summary, const char *description, GError **error);
 
+/* Lets SIGINT and SIGTERM end what is being done, so that what is known is reported; a second one ends the
+ * program. */
+void cli_catch_signals(void);
+/* Not 0 once a signal has come. */
+const volatile int *cli_stop(void);
+
+/* ---- Options that several commands have --------------------------------------------------------- */
+
+#define CLI_TIMEOUT 5.0 /* seconds */
+
+bool cli_check_timeout(double seconds, GError **error);
+/* SPAWN and TARGET may be NULL, PID 0. */
+bool cli_check_server(const char *spawn, const char *target, int pid, GError **error);
+
+/* Appends OPTION and its VALUE as words of a shell's command line; nothing where VALUE is NULL. */
+void cli_append(GString *command, const char *option, const char *value);
+void cli_append_all(GString *command, const char *option, char *const *values);
+
 #endif

@@ -7,8 +7,6 @@
 #include "report/report.h"
 #include "wire/wire.h"
 
-#define DEFAULT_TIMEOUT 5.0
-#define LONGEST_TIMEOUT 3600.0
 #define MOST_JOBS 1000
 
 static const char summary[] =
@@ -96,10 +94,7 @@ static bool check_numbers(const CliOptions *options, GError **error)
         return cli_mistake(error,
                            "--jobs: %d is not from 1 to %d (or 0, for as many as is sensible)",
                            options->jobs, MOST_JOBS);
-    if (!(options->timeout >= 0.001 && options->timeout <= LONGEST_TIMEOUT))
-        return cli_mistake(error, "--timeout: %g seconds are not from 0.001 to %g",
-                           options->timeout, LONGEST_TIMEOUT);
-    return true;
+    return cli_check_timeout(options->timeout, error);
 }
 
 /* The client MUST NOT send other names (proto.md, Conventions): cases that try them bring their own. */
@@ -133,17 +128,6 @@ static bool check_quirks(const CliOptions *options, GError **error)
     return true;
 }
 
-static bool check_server(const CliOptions *options, GError **error)
-{
-    if (options->spawn != NULL && options->target != NULL)
-        return cli_mistake(error, "--spawn starts the server; a --target runs already: give one");
-    if (options->pid < 0)
-        return cli_mistake(error, "--pid: %d is no process id", options->pid);
-    if (options->pid > 0 && options->target == NULL)
-        return cli_mistake(error, "--pid is for the process behind a --target");
-    return true;
-}
-
 static bool check_report_paths(const CliOptions *options, GError **error)
 {
     const char *const paths[] = {options->junit, options->tap, options->json};
@@ -164,7 +148,8 @@ static bool check(CliOptions *options, int argc, char **argv, GError **error)
         return cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform --help`", argv[1]);
     return check_enter(options, error) && check_replies(options, error) &&
            check_tls(options, error) && check_numbers(options, error) &&
-           check_export_name(options->export_name, error) && check_server(options, error) &&
+           check_export_name(options->export_name, error) &&
+           cli_check_server(options->spawn, options->target, options->pid, error) &&
            check_quirks(options, error) && check_report_paths(options, error);
 }
 
@@ -219,7 +204,7 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
         G_OPTION_ENTRY_NULL,
     };
 
-    *options = (CliOptions){.timeout = DEFAULT_TIMEOUT};
+    *options = (CliOptions){.timeout = CLI_TIMEOUT};
     return cli_parse(&argc, &argv, entries, NULL, summary, description, error) &&
            check(options, argc, argv, error);
 }
@@ -246,36 +231,14 @@ void options_clear(CliOptions *options)
 
 /* ---- The same run again ----------------------------------------------------------------------- */
 
-static void append_option(GString *command, const char *option, const char *value)
-{
-    g_autofree char *quoted = value != NULL ? report_shell_word(value) : NULL;
-
-    g_string_append_printf(command, " %s%s%s", option, quoted != NULL ? " " : "",
-                           quoted != NULL ? quoted : "");
-}
-
-static void append_options(GString *command, const char *option, char *const *values)
-{
-    for (; values != NULL && *values != NULL; values++)
-        append_option(command, option, *values);
-}
-
 static void append_tls(GString *command, const CliOptions *options)
 {
-    const struct {
-        const char *option, *value;
-    } words[] = {
-        {"--tls", options->tls_word},
-        {"--tls-certificates", options->tls_certificates},
-        {"--tls-psk", options->tls_psk},
-        {"--tls-username", options->tls_username},
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
-        if (words[i].value != NULL)
-            append_option(command, words[i].option, words[i].value);
+    cli_append(command, "--tls", options->tls_word);
+    cli_append(command, "--tls-certificates", options->tls_certificates);
+    cli_append(command, "--tls-psk", options->tls_psk);
+    cli_append(command, "--tls-username", options->tls_username);
     if (options->tls_verify_peer)
-        append_option(command, "--tls-verify-peer", NULL);
+        g_string_append(command, " --tls-verify-peer");
 }
 
 char *options_again(const CliOptions *options, const char *program)
@@ -283,26 +246,23 @@ char *options_again(const CliOptions *options, const char *program)
     g_autofree char *word = report_shell_word(program);
     GString *command = g_string_new(word);
 
-    if (options->target != NULL)
-        append_option(command, "--target", options->target);
-    if (options->spawn != NULL)
-        append_option(command, "--spawn", options->spawn);
-    if (options->export_name != NULL)
-        append_option(command, "--export", options->export_name);
-    append_options(command, "--quirk", options->quirks);
-    append_options(command, "--cases", options->cases);
+    cli_append(command, "--target", options->target);
+    cli_append(command, "--spawn", options->spawn);
+    cli_append(command, "--export", options->export_name);
+    cli_append_all(command, "--quirk", options->quirks);
+    cli_append_all(command, "--cases", options->cases);
     if (options->allow_writes)
-        append_option(command, "--allow-writes", NULL);
+        g_string_append(command, " --allow-writes");
     if (options->strict)
-        append_option(command, "--strict", NULL);
+        g_string_append(command, " --strict");
     if (options->segment > 0)
         g_string_append_printf(command, " --segment %d", options->segment);
     if (options->enter == ENTER_EXPORT_NAME)
-        append_option(command, "--enter", "export-name");
+        cli_append(command, "--enter", "export-name");
     if (options->replies != REPLIES_SIMPLE)
-        append_option(command, "--replies", options->replies_word);
+        cli_append(command, "--replies", options->replies_word);
     append_tls(command, options);
-    if (options->timeout != DEFAULT_TIMEOUT)
+    if (options->timeout != CLI_TIMEOUT)
         g_string_append_printf(command, " --timeout %g", options->timeout);
     return g_string_free(command, FALSE);
 }

@@ -1,5 +1,4 @@
 /* `nbdconform`: plays the catalogue against a server. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,28 +46,6 @@ static void invocation_clear(Invocation *invocation)
     options_clear(&invocation->options);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Invocation, invocation_clear)
-
-/* ---- Stopping --------------------------------------------------------------------------------- */
-
-/* A signal's handler can reach nothing else. */
-static volatile sig_atomic_t stop;
-
-/* The first signal ends the run, and what is known is reported. The second ends the program. */
-static void on_signal(int number)
-{
-    stop = 1;
-    signal(number, SIG_DFL);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    /* Whoever reads our output may leave; the report files are still to be written. */
-    signal(SIGPIPE, SIG_IGN);
-}
 
 /* ---- The target ------------------------------------------------------------------------------- */
 
@@ -188,7 +165,7 @@ static RunSummary *run(const Invocation *invocation, GError **error)
         .cases = invocation->cases,
         .jobs = (unsigned)options->jobs,
         .strict = options->strict,
-        .stop = &stop,
+        .stop = cli_stop(),
         .observers = observers,
     };
 
@@ -267,7 +244,7 @@ int cli_run(int argc, char **argv)
     if (invocation.options.version)
         return print_version();
     if (prepare(&invocation, &error)) {
-        catch_signals();
+        cli_catch_signals();
         summary = run(&invocation, &error);
     }
     if (summary == NULL) {

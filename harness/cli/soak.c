@@ -1,6 +1,5 @@
 /* `nbdconform soak`: reads the options, lets the soak run, reports. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,8 +11,6 @@
 #include "soak/soak.h"
 #include "target/target.h"
 
-#define DEFAULT_TIMEOUT 5.0
-#define LONGEST_TIMEOUT 3600.0
 #define MOST_CYCLES 10000000
 #define MOST_PARALLEL 64
 #define MOST_CROWD 1000000
@@ -77,27 +74,6 @@ static void invocation_clear(Invocation *invocation)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Invocation, invocation_clear)
 
-/* ---- Stopping --------------------------------------------------------------------------------- */
-
-/* A signal's handler can reach nothing else. */
-static volatile sig_atomic_t stop;
-
-/* The first signal ends the soak, and what is known is reported. The second ends the program. */
-static void on_signal(int number)
-{
-    stop = 1;
-    signal(number, SIG_DFL);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
 /* ---- Options ---------------------------------------------------------------------------------- */
 
 static bool check_number(const char *option, int value, int most, GError **error)
@@ -109,17 +85,11 @@ static bool check_number(const char *option, int value, int most, GError **error
 
 static bool check_target(const Options *options, GError **error)
 {
-    if (options->spawn != NULL && options->target != NULL)
-        return cli_mistake(error, "--spawn and --target exclude each other");
-    if (options->pid != 0 && options->target == NULL)
-        return cli_mistake(error, "--pid is for a --target that runs already");
-    if (options->pid < 0)
-        return cli_mistake(error, "--pid: %d is no process", options->pid);
     if (options->target != NULL && options->valgrind)
         return cli_mistake(error, "--valgrind needs a server that we start: --spawn");
     if (options->target != NULL && options->parallel > 1)
         return cli_mistake(error, "--parallel needs servers that we start: --spawn");
-    return true;
+    return cli_check_server(options->spawn, options->target, options->pid, error);
 }
 
 static bool check(const Options *options, int argc, char **argv, GError **error)
@@ -127,10 +97,7 @@ static bool check(const Options *options, int argc, char **argv, GError **error)
     if (argc > 1)
         return cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform soak --help`",
                            argv[1]);
-    if (!(options->timeout >= 0.001 && options->timeout <= LONGEST_TIMEOUT))
-        return cli_mistake(error, "--timeout: %g seconds are not from 0.001 to %g",
-                           options->timeout, LONGEST_TIMEOUT);
-    return check_target(options, error) &&
+    return check_target(options, error) && cli_check_timeout(options->timeout, error) &&
            check_number("cycles", options->cycles, MOST_CYCLES, error) &&
            check_number("parallel", options->parallel, MOST_PARALLEL, error) &&
            check_number("crowd", options->crowd, MOST_CROWD, error);
@@ -165,7 +132,7 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
         G_OPTION_ENTRY_NULL,
     };
 
-    options->timeout = DEFAULT_TIMEOUT;
+    options->timeout = CLI_TIMEOUT;
     return cli_parse(&argc, &argv, entries, NULL, summary_text, description, error) &&
            check(options, argc, argv, error);
 }
@@ -287,21 +254,12 @@ static bool find_server(Invocation *invocation, GError **error)
 
 /* ---- Reports ---------------------------------------------------------------------------------- */
 
-static void append(GString *command, const char *option, const char *value)
-{
-    if (value == NULL)
-        return;
-    g_autofree char *word = report_shell_word(value);
-    g_string_append_printf(command, " %s %s", option, word);
-}
-
 /* The points and crowds, as words of the command. */
 static char *what_again(const Options *options)
 {
     GString *words = g_string_new(NULL);
 
-    for (char **each = options->points; each != NULL && *each != NULL; each++)
-        append(words, "--points", *each);
+    cli_append_all(words, "--points", options->points);
     if (options->crowd > 0)
         g_string_append_printf(words, " --crowd %d", options->crowd);
     return g_string_free(words, FALSE);
@@ -312,16 +270,16 @@ static char *command_again(const Options *options, const char *program)
 {
     GString *command = g_string_new(program);
 
-    append(command, "--spawn", options->spawn);
-    append(command, "--target", options->target);
+    cli_append(command, "--spawn", options->spawn);
+    cli_append(command, "--target", options->target);
     if (options->pid > 0)
         g_string_append_printf(command, " --pid %d", options->pid);
-    append(command, "--export", options->export_name);
+    cli_append(command, "--export", options->export_name);
     if (options->allow_writes)
         g_string_append(command, " --allow-writes");
     if (options->cycles > 0)
         g_string_append_printf(command, " --cycles %d", options->cycles);
-    if (options->timeout != DEFAULT_TIMEOUT)
+    if (options->timeout != CLI_TIMEOUT)
         g_string_append_printf(command, " --timeout %g", options->timeout);
     if (options->valgrind)
         g_string_append(command, " --valgrind");
@@ -429,7 +387,7 @@ static SoakSummary *run(const Invocation *invocation, const ReportSoak *report, 
         .cycles = (unsigned)options->cycles,
         .parallel = (unsigned)options->parallel,
         .valgrind = options->valgrind,
-        .stop = &stop,
+        .stop = cli_stop(),
         .observer = report_soak_observer(report),
     };
 
@@ -502,7 +460,7 @@ int cli_soak(int argc, char **argv)
         cli_complain("%s", error->message);
         return status_of(error);
     }
-    catch_signals();
+    cli_catch_signals();
     quieten_allocators();
     return soak(&invocation);
 }

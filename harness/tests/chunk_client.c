@@ -1,8 +1,19 @@
 /* The client of raw bytes, where replies come in chunks. */
+#include <CUnit/CUnit.h>
 #include <glib.h>
 #include <string.h>
 
 #include "chunk_client.h"
+
+RefServer *chunk_serve(RefConfig config, RefExport export)
+{
+    config.exports = &export;
+    config.export_count = 1;
+    g_autoptr(RefServer) server = ref_server_new(&config, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(server);
+    CU_ASSERT_FATAL(ref_server_start(server, NULL));
+    return g_steal_pointer(&server);
+}
 
 static int open_with(const RefServer *server, const char *name, uint32_t option)
 {

@@ -10,6 +10,9 @@ typedef struct {
     uint8_t *data;
 } Chunk;
 
+/* A server with this export, that runs. */
+RefServer *chunk_serve(RefConfig config, RefExport export);
+
 /* Into transmission, with structured replies or extended headers; -1 on failure. */
 int chunk_open(const RefServer *server, const char *name);
 int chunk_open_extended(const RefServer *server, const char *name);

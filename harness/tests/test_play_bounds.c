@@ -53,14 +53,21 @@ static void what_is_wrong_behind_a_long_list_is_found(void)
  * the point: what was asked for may take as long as a slow link needs. */
 static void what_was_asked_for_may_come_by_a_slow_link(void)
 {
+    enum { TRIES = 3 }; /* a machine that stands still for a second is no slow link */
     PlayMode mode = played_mode();
-    gint64 began_us = g_get_monotonic_time();
+    g_autoptr(Played) played = NULL;
+    gint64 began_us = 0;
 
     mode.timeout_ms = 1000;
-    g_autoptr(Played) played = played_mode_new(
-        "open\n: read length=400k @robust.answers\nC: request DISC\nS: close @transmission.disc.close\n",
-        OPEN_DISK "request; crawl S simple-reply cookie=1 + fill 409600 0;" DISC("2") "S close",
-        &mode);
+    for (unsigned i = 0; i < TRIES && (played == NULL || played->result->doubtful); i++) {
+        g_clear_pointer(&played, played_free);
+        began_us = g_get_monotonic_time();
+        played = played_mode_new(
+            "open\n: read length=400k @robust.answers\nC: request DISC\n"
+            "S: close @transmission.disc.close\n",
+            OPEN_DISK "request; crawl S simple-reply cookie=1 + fill 409600 0;" DISC("2") "S close",
+            &mode);
+    }
     PLAYED_IS(played, "pass", "", "");
     CU_ASSERT_TRUE(g_get_monotonic_time() - began_us > 6 * G_USEC_PER_SEC);
 }

@@ -9,17 +9,7 @@ void reference_extended_tests(void);
 
 #define MIB (1024u * 1024)
 
-static RefServer *serve(RefConfig config, RefExport export)
-{
-    config.exports = &export;
-    config.export_count = 1;
-    g_autoptr(RefServer) server = ref_server_new(&config, NULL);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(server);
-    CU_ASSERT_FATAL(ref_server_start(server, NULL));
-    return g_steal_pointer(&server);
-}
-
-#define SERVE(...) serve((RefConfig){0}, (RefExport){__VA_ARGS__})
+#define SERVE(...) chunk_serve((RefConfig){0}, (RefExport){__VA_ARGS__})
 #define COOKIE UINT64_C(0x1020304050607080)
 #define PAYLOAD NBD_CMD_FLAG_PAYLOAD_LEN
 
@@ -236,7 +226,7 @@ static void extended_headers_go_before_structured_replies(void)
 {
     g_autoptr(RefServer) server = SERVE(.size = MIB);
     g_autoptr(RefServer) older =
-        serve((RefConfig){.most_replies = REF_STRUCTURED}, (RefExport){.size = MIB});
+        chunk_serve((RefConfig){.most_replies = REF_STRUCTURED}, (RefExport){.size = MIB});
     int fd = raw_dial(server);
 
     CU_ASSERT(raw_greet(fd, RAW_FLAGS));
@@ -257,7 +247,7 @@ static void extended_headers_go_before_structured_replies(void)
 static void they_may_be_required(void)
 {
     g_autoptr(RefServer) server =
-        serve((RefConfig){.require_extended = true}, (RefExport){.size = MIB});
+        chunk_serve((RefConfig){.require_extended = true}, (RefExport){.size = MIB});
     int fd = raw_dial(server);
     RawReply reply;
 

@@ -10,17 +10,7 @@ void reference_structured_tests(void);
 #define KIB 1024u
 #define MIB (1024u * KIB)
 
-static RefServer *serve(RefConfig config, RefExport export)
-{
-    config.exports = &export;
-    config.export_count = 1;
-    g_autoptr(RefServer) server = ref_server_new(&config, NULL);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(server);
-    CU_ASSERT_FATAL(ref_server_start(server, NULL));
-    return g_steal_pointer(&server);
-}
-
-#define SERVE(...) serve((RefConfig){0}, (RefExport){__VA_ARGS__})
+#define SERVE(...) chunk_serve((RefConfig){0}, (RefExport){__VA_ARGS__})
 
 static void write_at(int fd, uint64_t offset, uint32_t length, uint8_t byte)
 {
@@ -180,7 +170,7 @@ static void success_without_data_takes_the_form_that_is_configured(void)
 {
     g_autoptr(RefServer) often = SERVE(.size = MIB);
     g_autoptr(RefServer) always =
-        serve((RefConfig){.structured_always = true}, (RefExport){.size = MIB});
+        chunk_serve((RefConfig){.structured_always = true}, (RefExport){.size = MIB});
     int fd = chunk_open(often, "");
 
     CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_FLUSH, 0, 0, 0, NULL), NBD_SUCCESS);
@@ -195,7 +185,7 @@ static void the_option_takes_no_data_and_may_be_refused(void)
 {
     g_autoptr(RefServer) server = SERVE(.size = MIB);
     g_autoptr(RefServer) simple =
-        serve((RefConfig){.most_replies = REF_SIMPLE}, (RefExport){.size = MIB});
+        chunk_serve((RefConfig){.most_replies = REF_SIMPLE}, (RefExport){.size = MIB});
     g_autofree uint8_t *data = g_malloc0(200000);
     int fd = raw_dial(server);
 

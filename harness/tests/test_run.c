@@ -72,37 +72,51 @@ static void count_pairs(const Watch *watch, unsigned *together, unsigned *overla
     ": write offset=$region length=4096 data=zero @robust.answers\n"                               \
     ": write offset=$region length=4096 data=zero @robust.answers\n: flush @robust.answers\n"
 
-static void cases_beside_one_another_write_to_regions_of_their_own(void)
-{
-    g_autoptr(Watch) watch =
-        ran_watch_new(SERVE, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
-    g_autoptr(Cases) cases = cases_repeat(WRITER("meets"), 8);
-    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
+/* How eight cases like LINES that write, on so many JOBS, meet on an export of SIZE bytes. */
+typedef struct {
     unsigned together, overlapping;
+    bool concurrent;
+} Meeting;
+
+static Meeting eight_write(const char *lines, unsigned jobs, uint64_t size, uint16_t flags)
+{
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, size, flags);
+    g_autoptr(Cases) cases = cases_repeat(lines, 8);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, jobs);
+    Meeting meeting;
 
     options.mode.timeout_ms = PATIENT_MS;
     g_autoptr(RunSummary) summary = ran(&options);
     fake_server_finish(watch->server);
     CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 8);
-    count_pairs(watch, &together, &overlapping);
-    CU_ASSERT_TRUE(together >= 4);
-    CU_ASSERT_EQUAL(overlapping, 0);
+    meeting.concurrent = summary->target.concurrent_writes;
+    count_pairs(watch, &meeting.together, &meeting.overlapping);
+    return meeting;
+}
+
+static void cases_beside_one_another_write_to_regions_of_their_own(void)
+{
+    Meeting meeting =
+        eight_write(WRITER("meets"), 2, 64 * MIB, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
+
+    CU_ASSERT_TRUE(meeting.together >= 4);
+    CU_ASSERT_EQUAL(meeting.overlapping, 0);
 }
 
 static void without_multi_conn_one_case_writes_at_a_time(void)
 {
-    g_autoptr(Watch) watch = ran_watch_new(SERVE, 64 * MIB, NBD_FLAG_SEND_FLUSH);
-    g_autoptr(Cases) cases = cases_repeat(WRITER("lingers"), 8);
-    RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
-    unsigned together, overlapping;
+    Meeting meeting = eight_write(WRITER("lingers"), 4, 64 * MIB, NBD_FLAG_SEND_FLUSH);
 
-    options.mode.timeout_ms = PATIENT_MS;
-    g_autoptr(RunSummary) summary = ran(&options);
-    fake_server_finish(watch->server);
-    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 8);
-    CU_ASSERT_FALSE(summary->target.concurrent_writes);
-    count_pairs(watch, &together, &overlapping);
-    CU_ASSERT_EQUAL(together, 0);
+    CU_ASSERT_FALSE(meeting.concurrent);
+    CU_ASSERT_EQUAL(meeting.together, 0);
+}
+
+static void where_there_is_room_for_one_the_others_wait(void)
+{
+    Meeting meeting =
+        eight_write(WRITER("lingers"), 4, 2 * 65536, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
+
+    CU_ASSERT_EQUAL(meeting.together, 0);
 }
 
 static void who_uses_the_tail_or_everything_is_alone(void)
@@ -127,22 +141,6 @@ static void who_uses_the_tail_or_everything_is_alone(void)
         for (guint j = 0; j < all->len; j++)
             CU_ASSERT_FALSE(i != j && g_str_equal(g_array_index(all, Span, i).name, "alone") &&
                             beside(&g_array_index(all, Span, i), &g_array_index(all, Span, j)));
-}
-
-static void where_there_is_room_for_one_the_others_wait(void)
-{
-    g_autoptr(Watch) watch =
-        ran_watch_new(SERVE, 2 * 65536, NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_FLUSH);
-    g_autoptr(Cases) cases = cases_repeat(WRITER("lingers"), 8);
-    RunOptions options = ran_options(fake_server_address(watch->server), cases, 4);
-    unsigned together, overlapping;
-
-    options.mode.timeout_ms = PATIENT_MS;
-    g_autoptr(RunSummary) summary = ran(&options);
-    fake_server_finish(watch->server);
-    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 8);
-    count_pairs(watch, &together, &overlapping);
-    CU_ASSERT_EQUAL(together, 0);
 }
 
 /* The probe's first connection is served, those beside it are not greeted; what comes later would be

@@ -146,15 +146,19 @@ static void stopping_waits_and_then_kills(void)
 {
     g_autoptr(Watched) polite = watched_start(NBDKIT);
     g_autoptr(Watched) deaf =
-        watched_start("sh -c 'trap \"\" TERM; nbdkit -U $0 memory 1M; sleep 1000; true' {socket}");
+        watched_start("sh -c 'trap \"\" TERM; echo $$ >$1/pids; nbdkit -U $0 memory 1M; "
+                      "sleep 1000; true' {socket} {dir}");
 
     if (polite == NULL || deaf == NULL)
         return;
+    g_autoptr(GArray) pids = pids_written(deaf);
+    CU_ASSERT_EQUAL_FATAL(pids->len, 1);
     CU_ASSERT(watch_stop(polite, WATCHED_STOP_MS));
     CU_ASSERT(!watch_stop(deaf, 100));
     CU_ASSERT(watch_stop(polite, 0)); /* once is enough */
     CU_ASSERT_NOT_EQUAL(watch_state(polite, NULL), WATCH_RUNS);
     CU_ASSERT_NOT_EQUAL(watch_state(deaf, NULL), WATCH_RUNS);
+    CU_ASSERT(watched_gone(g_array_index(pids, pid_t, 0)));
 }
 
 static void a_stopped_process_is_ended_too(void)
