@@ -13,6 +13,7 @@ enum { TEST_SECONDS = 300 };
 #define SUITES(SUITE)                                                                              \
     SUITE(catalogue)                                                                               \
     SUITE(play)                                                                                    \
+    SUITE(play_end)                                                                                \
     SUITE(play_bounds)                                                                             \
     SUITE(play_compile)                                                                            \
     SUITE(play_fair)                                                                               \
@@ -23,6 +24,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(play_tls)                                                                                \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \
+    SUITE(reference_transmission)                                                                  \
     SUITE(reference_ending)                                                                        \
     SUITE(reference_extended)                                                                      \
     SUITE(reference_leak)                                                                          \
@@ -38,6 +40,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(run)                                                                                     \
     SUITE(run_verdict)                                                                             \
     SUITE(scenario)                                                                                \
+    SUITE(scenario_print)                                                                          \
     SUITE(scenario_error)                                                                          \
     SUITE(selection)                                                                               \
     SUITE(session)                                                                                 \
@@ -58,7 +61,8 @@ enum { TEST_SECONDS = 300 };
     SUITE(watch)                                                                                   \
     SUITE(watch_report)                                                                            \
     SUITE(watch_sample)                                                                            \
-    SUITE(wire)
+    SUITE(wire)                                                                                    \
+    SUITE(wire_data)
 
 #define DECLARE(name) void name##_tests(void);
 #define REGISTER(name) name##_tests();

@@ -73,4 +73,9 @@ bool played_is(const Played *played, const char *verdict, const char *findings, 
         PLAYED_IS(played_, verdict, findings, "");                                                 \
     } while (0)
 
+/* A case that asks for an end, what the peer hears of it, and one that knows no such option. */
+#define ASK_ABORT "negotiate\nC: option ABORT\n"
+#define ABORT "C option option=ABORT;"
+#define NO_ABORT HELLO ABORT ERROR("ABORT", "ERR_UNSUP")
+
 #endif
