@@ -248,6 +248,7 @@ static void print_quirks(void)
         [REF_NEEDS_OLDSTYLE] = "    needs --oldstyle\n",
         [REF_NEEDS_TCP] = "    needs --port\n",
         [REF_NEEDS_PROCESS] = "    needs --spawn, since it shows when a signal comes\n",
+        [REF_NEEDS_TLS] = "    needs --tls\n",
     };
     size_t count;
     const RefQuirk *quirks = ref_quirks(&count);

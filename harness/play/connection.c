@@ -45,6 +45,7 @@ void play_connection_free(Connection *connection)
         return;
     g_free(connection->name);
     transport_free(connection->transport);
+    transport_tls_free(connection->stranger);
     session_free(connection->session);
     g_byte_array_unref(connection->out);
     g_array_unref(connection->cuts);
@@ -216,16 +217,18 @@ static void peer_closed(Connection *connection)
     play_connection_note(connection, "S", text);
 }
 
-/* Behind close_notify the connection has still to be closed, for which the peer may wait for ours: it is
- * owed as soon as theirs has come. */
+/* Behind close_notify or an alert the connection has still to be closed, for which the peer may wait for
+ * ours: that is owed as soon as theirs has come. */
 static void peer_ended(Connection *connection)
 {
-    bool by_notice = transport_tls_facts(connection->transport).state == TRANSPORT_TLS_CLOSED;
+    TransportTlsState state = transport_tls_facts(connection->transport).state;
+    bool by_notice = state == TRANSPORT_TLS_CLOSED || state == TRANSPORT_TLS_ALERT;
 
     if (by_notice && !connection->notified) {
         connection->notified = true;
         connection->last_progress_us = g_get_monotonic_time();
-        play_connection_note(connection, "S", "close-notify");
+        play_connection_note(connection, "S",
+                             state == TRANSPORT_TLS_CLOSED ? "close-notify" : "alert");
         connection->send_failed = true;
         transport_shutdown(connection->transport);
     }

@@ -40,6 +40,7 @@ typedef struct {
     GByteArray *early; /* … and of those the ones behind the ACK to STARTTLS: TLS's already */
     gint64 last_arrival_us; /* when something came, since we last sent; 0: nothing yet */
     gint64 widest_gap_us;   /* between two arrivals without a word of ours between */
+    TransportTls *stranger; /* in whose place we speak TLS; or NULL */
     GString *transcript;    /* the case's, shared by its connections */
     bool labelled;          /* lines of the transcript name the connection */
 } Connection;

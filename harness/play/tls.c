@@ -82,7 +82,14 @@ void player_note_distrust(Player *player, const Connection *connection)
             problem != NULL ? problem : "the server ends TLS");
 }
 
-static bool begin(Player *player, Connection *connection, const char *priorities)
+/* The ways in which a line may have TLS begin; NULL, 0: as usual. */
+typedef struct {
+    const char *priorities;
+    const TransportTls *settings;
+    size_t segment;
+} Manner;
+
+static bool begin(Player *player, Connection *connection, const Manner *manner)
 {
     g_autoptr(GError) error = NULL;
 
@@ -94,15 +101,18 @@ static bool begin(Player *player, Connection *connection, const char *priorities
         player_skip(player, "needs --tls");
         return false;
     }
-    if (play_connection_start_tls(connection, player->mode->tls_settings, priorities, &error))
+    transport_tls_cut(connection->transport, manner->segment);
+    if (play_connection_start_tls(
+            connection, manner->settings != NULL ? manner->settings : player->mode->tls_settings,
+            manner->priorities, &error))
         return true;
     player_skip(player, "%s", error->message);
     return false;
 }
 
-static bool shake_hands(Player *player, Connection *connection, const char *priorities)
+static bool shake_hands(Player *player, Connection *connection, const Manner *manner)
 {
-    if (!begin(player, connection, priorities))
+    if (!begin(player, connection, manner))
         return false;
     Event event = player_await(player, connection, match_tls, NULL);
     session_message_free(event.message);
@@ -123,7 +133,7 @@ static bool refused(Player *player, const char *why)
     return false;
 }
 
-static bool start_tls(Player *player, Connection *connection, const char *priorities)
+static bool start_tls(Player *player, Connection *connection, const Manner *manner)
 {
     g_autoptr(GByteArray) nothing = g_byte_array_new();
 
@@ -134,17 +144,17 @@ static bool start_tls(Player *player, Connection *connection, const char *priori
     if (reply == NULL)
         return false;
     if (reply->value[REPLY_TYPE] == NBD_REP_ACK)
-        return shake_hands(player, connection, priorities);
+        return shake_hands(player, connection, manner);
     g_autofree char *text = session_message_describe(reply);
     g_autofree char *why = g_strdup_printf("NBD_OPT_STARTTLS is refused: %s", text);
     return refused(player, why);
 }
 
-static bool secure(Player *player, Connection *connection, const char *priorities)
+static bool secure(Player *player, Connection *connection, const Manner *manner)
 {
     if (session_facts(connection->session)->style != STYLE_FIXED_NEWSTYLE)
         return refused(player, "the server does not greet in fixed newstyle");
-    return start_tls(player, connection, priorities);
+    return start_tls(player, connection, manner);
 }
 
 bool player_secure(Player *player, Connection *connection)
@@ -152,7 +162,7 @@ bool player_secure(Player *player, Connection *connection)
     if (!wants_tls(player))
         return true;
     player->setup++;
-    bool done = secure(player, connection, NULL);
+    bool done = secure(player, connection, &(Manner){0});
     player->setup--;
     return done;
 }
@@ -174,14 +184,38 @@ static char *priorities_of(Player *player, const Statement *line)
     return g_strdup_printf("NORMAL:-VERS-ALL:+VERS-TLS%.*s", (int)size, text);
 }
 
+/* In whose place the line's `credentials` have us speak. False: the case is over. */
+static bool take_credentials(Player *player, Connection *connection, const Statement *line)
+{
+    const Arg *arg = line_arg(line, "credentials");
+    const TransportTls *known = player->mode->tls_settings;
+    g_autoptr(GError) error = NULL;
+
+    if (arg == NULL || known == NULL)
+        return true;
+    g_autoptr(Value) value = player_value(player, arg->value, NULL);
+    if (value == NULL || value->kind != VALUE_BYTES)
+        return false;
+    g_autoptr(GBytes) none = g_bytes_new_static("none", strlen("none"));
+    bool bare = g_bytes_equal(value->bytes, none);
+    connection->stranger =
+        transport_tls_stranger(known, bare ? TRANSPORT_TLS_BARE : TRANSPORT_TLS_WRONG, &error);
+    if (connection->stranger == NULL)
+        player_skip(player, "%s", error->message);
+    return connection->stranger != NULL;
+}
+
 static void play_tls(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
 
-    if (connection == NULL)
+    if (connection == NULL || !take_credentials(player, connection, line))
         return;
     g_autofree char *priorities = priorities_of(player, line);
-    (void)begin(player, connection, priorities);
+    const Manner manner = {priorities, connection->stranger,
+                           (size_t)player_integer(player, line, "segment", NULL, 0)};
+    if (!player->over)
+        (void)begin(player, connection, &manner);
 }
 
 static void play_starttls(Player *player, const Statement *line)
@@ -192,7 +226,7 @@ static void play_starttls(Player *player, const Statement *line)
         return;
     g_autofree char *priorities = priorities_of(player, line);
     player->setup++;
-    (void)secure(player, connection, priorities);
+    (void)secure(player, connection, &(Manner){.priorities = priorities});
     player->setup--;
 }
 
@@ -222,19 +256,24 @@ static Match match_close_notify(Player *player, Connection *connection, const St
     (void)player;
     (void)line;
     if (message == NULL)
-        return facts.state == TRANSPORT_TLS_CLOSED ? MATCH_YES : MATCH_NO;
+        return facts.state == TRANSPORT_TLS_CLOSED || facts.state == TRANSPORT_TLS_ALERT ? MATCH_YES
+                                                                                         : MATCH_NO;
     return message->kind == WIRE_SIMPLE_REPLY && message->answers ? MATCH_PASS_OVER : MATCH_NO;
 }
 
 static const Position none[] = {{0}};
 static const Field no_fields[] = {{0}};
-static const Field tls_fields[] = {{"version", FIELD_BYTES, NULL}, {0}};
+static const Field starttls_fields[] = {{"version", FIELD_BYTES, NULL}, {0}};
+static const Field tls_fields[] = {{"version", FIELD_BYTES, NULL},
+                                   {"credentials", FIELD_BYTES, NULL},
+                                   {"segment", FIELD_INTEGER, NULL},
+                                   {0}};
 
 const Verb play_tls_verbs[] = {
     {.name = "starttls",
      .actor = ACTOR_CLIENT,
      .positions = none,
-     .fields = tls_fields,
+     .fields = starttls_fields,
      .play = play_starttls,
      .usage = "C: starttls [version=\"1.2\"]",
      .manual =
@@ -245,10 +284,11 @@ const Verb play_tls_verbs[] = {
      .positions = none,
      .fields = tls_fields,
      .play = play_tls,
-     .usage = "C: tls [version=\"1.2\"]",
+     .usage = "C: tls [version=\"1.2\"] [credentials=\"none\" | credentials=\"wrong\"] [segment=N]",
      .manual =
          "Begins the TLS handshake, where `C: option STARTTLS` was acknowledged; `S: tls` or `S: close` "
-         "tells how it goes."},
+         "tells how it goes. `credentials` makes us a stranger, who has no certificate or pre-shared key, or "
+         "such as nobody else knows; `segment` cuts all that TLS sends into pieces of N bytes."},
     {.name = "drop",
      .actor = ACTOR_CLIENT,
      .positions = none,
@@ -274,7 +314,7 @@ const Verb play_tls_verbs[] = {
      .requirement = REQ("tls.disc.close-notify"),
      .usage = "S: close-notify",
      .manual =
-         "The server brings TLS to its end by close_notify, before it ends the connection. Replies to "
-         "requests in flight may come before."},
+         "The server brings TLS to its end by close_notify or a fatal alert, and then ends the connection. "
+         "Replies to requests in flight may come before."},
 };
 const size_t play_tls_verb_count = G_N_ELEMENTS(play_tls_verbs);

@@ -192,6 +192,7 @@ static void expect_tls(Session *session)
     SessionFacts *facts = &session->facts;
 
     facts->tls = SESSION_TLS_ACKNOWLEDGED;
+    session->structured_before_tls = facts->structured && !facts->extended;
     facts->structured = facts->extended = false;
     facts->block_size_asked = facts->block_size_given = false;
     session->minimum = 0;
@@ -229,6 +230,8 @@ static void note_mode(Session *session, const SessionOption *option, uint32_t ty
     if (type == NBD_REP_ERR_TLS_REQD) {
         session->tls_required = true;
         session->tls_forced |= !by_export;
+        if (by_export && option->info_parsed && session->tls_exports->len < SESSION_MAX_NAMES)
+            g_ptr_array_add(session->tls_exports, info_export(option));
     }
     if (option->option == NBD_OPT_STARTTLS && option->whole && option->data->len == 0 &&
         (type == NBD_REP_ERR_UNSUP || type == NBD_REP_ERR_POLICY))
@@ -236,9 +239,6 @@ static void note_mode(Session *session, const SessionOption *option, uint32_t ty
     if (type == NBD_REP_ACK && option->option != NBD_OPT_STARTTLS &&
         option->option != NBD_OPT_ABORT)
         session->plain_success = option->option;
-    if (type == NBD_REP_ACK && option->option == NBD_OPT_INFO && option->info_parsed &&
-        session->plain_exports->len < SESSION_MAX_NAMES)
-        g_ptr_array_add(session->plain_exports, info_export(option));
 }
 
 static void accepted(Session *session, SessionOption *option)

@@ -128,11 +128,12 @@ struct Session {
     GBytes *contexts_export;   /* the export that the last SET named, NULL if that was not seen */
     GBytes *entered;           /* the export that was entered, the same */
     bool entered_by_go;
-    bool tls_required;         /* ERR_TLS_REQD came in plain text … */
-    bool tls_forced;           /* … to another option than INFO and GO */
-    uint32_t starttls_refused; /* the error that refused TLS for good, or 0 */
-    uint32_t plain_success;    /* an option that was carried out in plain text, or 0 */
-    GPtrArray *plain_exports;  /* of GBytes: exports that INFO succeeded for in plain text */
+    bool structured_before_tls; /* structured replies were negotiated, before TLS began */
+    bool tls_required;          /* ERR_TLS_REQD came in plain text … */
+    bool tls_forced;            /* … to another option than INFO and GO */
+    uint32_t starttls_refused;  /* the error that refused TLS for good, or 0 */
+    uint32_t plain_success;     /* an option that was carried out in plain text, or 0 */
+    GPtrArray *tls_exports;     /* of GBytes: exports that ERR_TLS_REQD came for in plain text */
 
     /* transmission */
     GHashTable *in_flight; /* cookie → SessionInFlight */

@@ -49,8 +49,9 @@ static char *mode_constant(const Session *session, const SessionMessage *message
     const SessionOption *option = answered_plainly(session, message);
 
     if (option == NULL || !session->tls_forced || is_error(message) ||
-        option->option == NBD_OPT_STARTTLS || option->option == NBD_OPT_ABORT)
-        return NULL;
+        is_type(message, NBD_REP_INFO) || option->option == NBD_OPT_STARTTLS ||
+        option->option == NBD_OPT_ABORT)
+        return NULL; /* that INFO comes before its error is said of INFO by itself */
     g_autofree char *name = wire_format(&wire_options, option->option);
     return g_strdup_printf("%s is carried out in plain text, although the server has demanded TLS "
                            "by ERR_TLS_REQD for another option",
@@ -71,27 +72,26 @@ static char *tls_reqd_option(const Session *session, const SessionMessage *messa
                            name, before);
 }
 
-static bool was_informed(const Session *session, const WireInfoRequest *request)
+static bool was_refused(const Session *session, const WireInfoRequest *request)
 {
     g_autoptr(GBytes) name = g_bytes_new(request->name, request->name_length);
 
-    for (guint i = 0; i < session->plain_exports->len; i++)
-        if (g_bytes_equal(session->plain_exports->pdata[i], name))
+    for (guint i = 0; i < session->tls_exports->len; i++)
+        if (g_bytes_equal(session->tls_exports->pdata[i], name))
             return true;
     return false;
 }
 
+/* An INFO that succeeds proves nothing: it may tell of exports that need TLS (proto.md:534-537). */
 static char *tls_reqd_export(const Session *session, const SessionMessage *message)
 {
     const SessionOption *option = answered_plainly(session, message);
 
-    if (option == NULL || !is_type(message, NBD_REP_ERR_TLS_REQD) || !names_export(option) ||
-        !option->info_parsed || session->starttls_refused != 0 ||
-        !was_informed(session, &option->request))
+    if (option == NULL || option->option != NBD_OPT_GO || !is_type(message, NBD_REP_ACK) ||
+        !option->info_parsed || !was_refused(session, &option->request))
         return NULL;
-    return g_strdup_printf("%s is answered with ERR_TLS_REQD, although INFO has succeeded for the "
-                           "same export in plain text",
-                           wire_name(&wire_options, option->option));
+    return g_strdup("GO leads to the export in plain text, although INFO or GO was answered with "
+                    "ERR_TLS_REQD for it before");
 }
 
 static char *inside_no_tls_reqd(const Session *session, const SessionMessage *message)

@@ -109,10 +109,18 @@ static char *extended_layout(const Session *session, const SessionMessage *messa
 
 static char *simple_only(const Session *session, const SessionMessage *message)
 {
-    if (session->facts.structured || message->kind != WIRE_CHUNK)
+    if (session->facts.structured || message->kind != WIRE_CHUNK || session->structured_before_tls)
         return NULL;
     return g_strdup(
         "a structured reply chunk came, although structured replies were not negotiated");
+}
+
+static char *structured_forgotten(const Session *session, const SessionMessage *message)
+{
+    if (session->facts.structured || message->kind != WIRE_CHUNK || !session->structured_before_tls)
+        return NULL;
+    return g_strdup("a structured reply chunk came inside TLS, although structured replies were "
+                    "negotiated in plain text only");
 }
 
 /* ---- Which request a reply answers ----------------------------------------------------------- */
@@ -264,6 +272,7 @@ SESSION_RULES(session_simple_reply_rules, WIRE_SIMPLE_REPLY, simple_reply_rules)
 
 static const SessionRule chunk_rules[] = {
     SESSION_RULE(simple_only, REQ("transmission.reply.simple-only"), RULE_ALWAYS),
+    SESSION_RULE(structured_forgotten, REQ("tls.starttls.forgets-structured"), RULE_ENDPOINT),
     EVERY_REPLY,
     SESSION_RULE(done_last, REQ("transmission.structured-reply.done-last"), RULE_ENDPOINT),
     SESSION_RULE(extended_unnegotiated, REQ("extended.reply.unnegotiated"), RULE_ALWAYS),

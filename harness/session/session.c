@@ -31,7 +31,7 @@ Session *session_new(Vantage vantage)
     g_queue_init(&session->options);
     session->maximum = NBD_DEFAULT_MAX_PAYLOAD;
     session->contexts = g_ptr_array_new_with_free_func((GDestroyNotify)session_named_free);
-    session->plain_exports = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    session->tls_exports = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     session->in_flight = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                                (GDestroyNotify)session_in_flight_free);
     session->uses = g_new0(uint64_t, session_rule_count());
@@ -54,7 +54,7 @@ void session_free(Session *session)
     g_hash_table_unref(session->in_flight);
     session_forget_contexts(session);
     g_ptr_array_unref(session->contexts);
-    g_ptr_array_unref(session->plain_exports);
+    g_ptr_array_unref(session->tls_exports);
     g_clear_pointer(&session->entered, g_bytes_unref);
     g_free(session->uses);
     g_free(session->breaches);

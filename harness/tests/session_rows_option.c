@@ -65,6 +65,7 @@ SESSION_ROWS(session_context_rows, context_rows);
 #define STARTED HELLO START ACK("STARTTLS") "= TLS handshake;TLS;= option haggling;"
 #define INFO(name) "C option option=INFO + ask " name ";"
 #define INFO_OK(name) INFO(name) EXPORT("INFO", "1048576", "HAS_FLAGS") ACK("INFO")
+#define GO_OK ASK("GO", "") EXPORT("GO", "1048576", "HAS_FLAGS") ACK("GO")
 #define UNFIXED_CLIENT GREETING "C client-flags flags=NO_ZEROES;"
 
 static const SessionRow tls_rows[] = {
@@ -75,11 +76,15 @@ static const SessionRow tls_rows[] = {
      HELLO OPT("LIST") REQD("LIST") START ACK("STARTTLS") "TLS;" OPT("LIST") ACK("LIST")},
     {"tls.mode-constant", HELLO OPT("0x4321") REQD("0x4321") INFO_OK("disk"),
      HELLO INFO("other") REQD("INFO") INFO_OK("disk")},
+    {"tls.mode-constant", HELLO OPT("LIST") REQD("LIST") GO_OK,
+     HELLO OPT("LIST") REQD("LIST") ASK("GO", "") EXPORT("GO", "1048576", "HAS_FLAGS") REQD("GO")},
     {"tls.selective.tls-reqd-option",
      HELLO OPT("LIST") ACK("LIST") OPT("STRUCTURED_REPLY") REQD("STRUCTURED_REPLY"),
      HELLO OPT("LIST") ACK("LIST") ASK("GO", "") REQD("GO")},
-    {"tls.selective.tls-reqd-export", HELLO INFO_OK("disk") ASK("GO", "") REQD("GO"),
-     HELLO INFO_OK("other") ASK("GO", "") REQD("GO")},
+    {"tls.selective.tls-reqd-export", HELLO INFO("disk") REQD("INFO") GO_OK,
+     HELLO INFO("other") REQD("INFO") GO_OK},
+    {"tls.selective.tls-reqd-export", HELLO ASK("GO", "") REQD("GO") GO_OK,
+     HELLO INFO_OK("disk") ASK("GO", "") REQD("GO")},
     {"tls.inside.no-tls-reqd", STARTED ASK("GO", "") REQD("GO"),
      STARTED ASK("GO", "") ERROR("GO", "ERR_UNKNOWN")},
     {"tls.notls.no-tls-reqd", HELLO START ERROR("STARTTLS", "ERR_UNSUP") ASK("GO", "") REQD("GO"),
@@ -87,6 +92,11 @@ static const SessionRow tls_rows[] = {
     {"tls.starttls.ack", HELLO ASK("GO", "") REQD("GO") START ERROR("STARTTLS", "ERR_POLICY"),
      HELLO ASK("GO", "") REQD("GO") START ERROR("STARTTLS", "ERR_SHUTDOWN")},
     {"tls.client.fixed-newstyle", UNFIXED_CLIENT START, HELLO START},
+    {"tls.starttls.forgets-structured",
+     HELLO STRUCTURED START ACK("STARTTLS") "TLS;" ENTER("HAS_FLAGS|SEND_FLUSH")
+         FLUSH("1") "S chunk flags=DONE cookie=1;",
+     HELLO STRUCTURED START ACK("STARTTLS") "TLS;" STRUCTURED ENTER("HAS_FLAGS|SEND_FLUSH")
+         FLUSH("1") "S chunk flags=DONE cookie=1;"},
     {"tls.client.once", STARTED START, STARTED OPT("LIST")},
     {"tls.handshake.only-tls", HELLO START ACK("STARTTLS") "S reply option=LIST type=ACK;",
      HELLO START ACK("STARTTLS") "S hex 160303000401020304; S hex 140303000101;"

@@ -110,6 +110,16 @@ static GByteArray *haggling(void)
     return bytes;
 }
 
+static GByteArray *starttls_in_vain(void)
+{
+    GByteArray *bytes = begin(RAW_FLAGS);
+
+    put_option(bytes, NBD_OPT_STARTTLS, NULL, 0);
+    put_option(bytes, NBD_OPT_LIST, NULL, 0);
+    put_option(bytes, NBD_OPT_ABORT, NULL, 0);
+    return bytes;
+}
+
 static GByteArray *abort_only(void)
 {
     GByteArray *bytes = begin(RAW_FLAGS);
@@ -506,6 +516,7 @@ static GByteArray *resizing(void)
 static GByteArray *(*const conversations[])(void) = {
     haggling,
     abort_only,
+    starttls_in_vain,
     many_options,
     info_of_257,
     info_of_4096,
@@ -642,6 +653,8 @@ static void each_quirk_shows_in_some_conversation(void)
     const RefQuirk *quirks = ref_quirks(&count);
 
     for (size_t i = 0; i < count; i++) {
+        if (quirks[i].needs == REF_NEEDS_TLS)
+            continue; /* nobody speaks TLS here */
         bool old = quirks[i].needs == REF_NEEDS_OLDSTYLE;
         g_autofree char *with = transcript(&quirks[i], old ? REF_OLDSTYLE : REF_FIXED_NEWSTYLE);
         /* This one changes when the bytes are sent, and not what they are; and nobody sends signals here. */

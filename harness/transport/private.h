@@ -23,8 +23,9 @@ struct TransportTls {
     gnutls_certificate_credentials_t certificates; /* NULL with pre-shared keys */
     gnutls_psk_client_credentials_t client_psk;
     gnutls_psk_server_credentials_t server_psk;
-    char *hostname, *priorities;
+    char *hostname, *username, *priorities;
     bool verify_peer;
+    bool forward; /* our certificate is shown to whoever asks for any */
 };
 
 /* TLS of one stream. */
@@ -32,7 +33,9 @@ typedef struct Tls Tls;
 
 struct Transport {
     int fd;
-    Tls *tls; /* NULL: plain */
+    Tls *tls;     /* NULL: plain */
+    bool hushed;  /* no alert is to be sent */
+    size_t piece; /* as much goes in one send() of TLS; 0: as it comes */
 };
 
 /* What the functions of transport.h do inside TLS. */

@@ -32,6 +32,7 @@ struct Tls {
     bool shutting;   /* close_notify is still to be sent, and then FIN */
     uint8_t *input;
     size_t start, end, size; /* of what input holds; its room */
+    bool hushed;             /* no alert is sent */
     size_t piece;            /* as much goes in one send(); 0: as it comes */
 };
 
@@ -112,7 +113,8 @@ static TransportStatus fail(Tls *tls, int code)
         tls->problem = tls_explain(tls->session, code, tls->established);
         if (tls->state == TRANSPORT_TLS_ALERT)
             tls->alert = (int)gnutls_alert_get(tls->session);
-        if (tls->state == TRANSPORT_TLS_UNTRUSTED || tls->state == TRANSPORT_TLS_BROKEN)
+        if (!tls->hushed &&
+            (tls->state == TRANSPORT_TLS_UNTRUSTED || tls->state == TRANSPORT_TLS_BROKEN))
             (void)gnutls_alert_send_appropriate(tls->session, code);
     }
     tls->read_over = true;
@@ -162,7 +164,8 @@ static Tls *tls_new(int fd, const TransportTls *settings, const void *early, siz
     tls->end = early_size;
     if (early_size > 0)
         memcpy(tls->input, early, early_size);
-    gnutls_init(&tls->session, side | GNUTLS_NONBLOCK);
+    gnutls_init(&tls->session,
+                side | GNUTLS_NONBLOCK | (settings->forward ? GNUTLS_FORCE_CLIENT_CERT : 0));
     gnutls_transport_set_ptr(tls->session, tls);
     gnutls_transport_set_pull_function(tls->session, pull);
     gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
@@ -194,13 +197,20 @@ bool transport_tls_start(Transport *transport, const TransportTls *settings, con
         return false;
     }
     transport->tls = tls;
+    tls->piece = transport->piece;
+    tls->hushed = transport->hushed;
     (void)shake_hands(tls); /* a client speaks first */
     return true;
 }
 
+void transport_tls_hush(Transport *transport)
+{
+    transport->hushed = true;
+}
+
 void transport_tls_cut(Transport *transport, size_t size)
 {
-    transport->tls->piece = size;
+    transport->piece = size;
 }
 
 /* ---- Sending --------------------------------------------------------------------------------- */

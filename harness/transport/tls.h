@@ -42,6 +42,15 @@ TransportTls *transport_tls_new(TransportTlsSide side, const TransportTlsOptions
 void transport_tls_free(TransportTls *tls);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TransportTls, transport_tls_free)
 
+typedef enum {
+    TRANSPORT_TLS_BARE, /* no credentials of its own */
+    TRANSPORT_TLS_WRONG /* a certificate that only it has signed, or another key for the same user */
+} TransportTlsStranger;
+
+/* A client such as KNOWN, but for its credentials; it trusts everybody. */
+TransportTls *transport_tls_stranger(const TransportTls *known, TransportTlsStranger kind,
+                                     GError **error);
+
 /* Begins the handshake. EARLY are bytes that the caller has already read from the stream beyond the last
  * one that was to be plain: TLS has to make sense of them, so plain text sent ahead of its time makes the
  * handshake fail. PRIORITIES, unless NULL, go before those of the options. Fails only for what is
@@ -49,7 +58,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TransportTls, transport_tls_free)
 bool transport_tls_start(Transport *transport, const TransportTls *tls, const char *priorities,
                          const void *early, size_t early_size, GError **error);
 
-/* From now on, what TLS sends goes in pieces of at most SIZE bytes, one send() each. */
+/* When TLS fails, the peer is not to be told why; to be said before it starts. */
+void transport_tls_hush(Transport *transport);
+
+/* Whatever TLS will send goes in pieces of at most SIZE bytes, one send() each; to be said before it starts. */
 void transport_tls_cut(Transport *transport, size_t size);
 
 typedef enum {

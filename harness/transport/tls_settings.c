@@ -142,9 +142,8 @@ static bool load_credentials(TransportTls *tls, const TransportTlsOptions *optio
         return load_certificates(tls, options->certificates, error);
     if (tls->side == TRANSPORT_TLS_SERVER)
         return load_server_keys(tls, options->psk_file, error);
-    return load_client_key(tls, options->psk_file,
-                           options->username != NULL ? options->username : g_get_user_name(),
-                           error);
+    tls->username = g_strdup(options->username != NULL ? options->username : g_get_user_name());
+    return load_client_key(tls, options->psk_file, tls->username, error);
 }
 
 static char *whole_priorities(const TransportTls *tls, const char *priorities)
@@ -195,6 +194,7 @@ void transport_tls_free(TransportTls *tls)
     if (tls->server_psk != NULL)
         gnutls_psk_free_server_credentials(tls->server_psk);
     g_free(tls->hostname);
+    g_free(tls->username);
     g_free(tls->priorities);
     g_free(tls);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "reference/channel.h"
+#include "reference/message.h"
 #include "transport/tls.h"
 
 #define LEFTOVERS 65536u
@@ -71,9 +72,9 @@ bool channel_waits_for_room(const Connection *c)
     return transport_events(c->tls, POLLIN) & POLLOUT;
 }
 
-void channel_shutdown(const Connection *c)
+void channel_shutdown(Connection *c)
 {
-    if (c->tls != NULL)
+    if (c->tls != NULL && message_see_tls_end(c, true))
         transport_shutdown(c->tls);
     else
         shutdown(c->fd, SHUT_WR);
@@ -81,6 +82,8 @@ void channel_shutdown(const Connection *c)
 
 void channel_close(Connection *c)
 {
+    if (c->tls != NULL && !c->shut && !message_see_tls_end(c, false))
+        transport_drop(c->tls);
     if (c->tls != NULL)
         transport_free(c->tls);
     else
@@ -94,8 +97,14 @@ Step channel_begin_tls(Connection *c)
     connection_push(c);
     if (c->blocked)
         return STEP_OUTPUT;
+    const TlsStart start = message_see_tls(c);
+    if (start.keeps_input)
+        early = 0;
+    c->agreed = start.agreed;
     c->tls = transport_adopt(c->fd);
-    if (!transport_tls_start(c->tls, c->loop->server->tls, NULL,
+    if (start.hushed)
+        transport_tls_hush(c->tls);
+    if (!transport_tls_start(c->tls, c->loop->server->tls, start.priorities,
                              early > 0 ? connection_peek(c, early) : NULL, early, NULL))
         connection_doom(c, FATE_LOSE);
     connection_take(c, early);

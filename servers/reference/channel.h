@@ -17,10 +17,10 @@ bool channel_pending(const Connection *c);
 bool channel_waits_for_room(const Connection *c);
 
 /* Says that no more will come from us. */
-void channel_shutdown(const Connection *c);
+void channel_shutdown(Connection *c);
 void channel_close(Connection *c);
 
-/* Begins TLS, once NBD_REP_ACK is on its way in the clear: a step. */
+/* Begins TLS, once NBD_REP_ACK is on its way in the clear: a step. Nothing that was agreed before holds inside. */
 Step channel_begin_tls(Connection *c);
 
 #endif

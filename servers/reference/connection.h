@@ -43,6 +43,7 @@ typedef struct {
     uint32_t length;
     uint32_t skip;      /* bytes of data that nobody looks at, still to come */
     uint32_t answer;    /* the error to reply with once they have */
+    bool exempt;        /* not to be refused for want of TLS */
     bool listing;       /* in the middle of NBD_OPT_LIST's replies */
     guint next_to_list; /* index of the export */
 } OptionState;

@@ -15,6 +15,7 @@ typedef struct {
     uint64_t unfragmented; /* the longest read that is answered in one piece */
     bool constrained;      /* NBD_INFO_BLOCK_SIZE is to be had */
     bool lenient, require;
+    bool tls_only; /* and there is no TLS */
 } ExportFacts;
 
 typedef struct {

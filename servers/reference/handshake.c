@@ -29,17 +29,14 @@ const Export *handshake_find_export(Connection *c, const uint8_t *name, size_t l
     *facts = export != NULL ? export->facts : (ExportFacts){0};
     if (export != NULL)
         facts->size = __atomic_load_n(export->size, __ATOMIC_RELAXED);
+    facts->tls_only =
+        export != NULL && c->tls == NULL && (export->tls_only || c->loop->server->tls_required);
     if (c->agreed.replies == SIMPLE_REPLIES)
         facts->flags &= ~(uint64_t)NBD_FLAG_SEND_DF;
     if (c->agreed.replies != EXTENDED_HEADERS || c->agreed.contexts == 0 ||
         c->agreed.contexts_of != export)
         facts->flags &= ~(uint64_t)NBD_FLAG_BLOCK_STATUS_PAYLOAD;
     return message_see_export(c, export, length, facts);
-}
-
-bool handshake_needs_tls(const Connection *c, const Export *export)
-{
-    return c->tls == NULL && (export->tls_only || c->loop->server->tls_required);
 }
 
 void handshake_begin_transmission(Connection *c, const Export *export, const ExportFacts *facts)
@@ -62,7 +59,7 @@ static void answer_export_name(Connection *c, const uint8_t *data, uint32_t leng
     ExportFacts facts;
     const Export *export = handshake_find_export(c, data, length, &facts);
 
-    if (export == NULL || handshake_needs_tls(c, export) || facts.require ||
+    if (export == NULL || facts.tls_only || facts.require ||
         c->agreed.replies == EXTENDED_HEADERS || c->loop->server->require_extended) {
         connection_doom(c, FATE_END);
         return;
@@ -116,7 +113,7 @@ static void answer_list(Connection *c, const uint8_t *data, uint32_t length)
     c->option.next_to_list = 0;
 }
 
-/* TLS begins behind the reply, and nothing that was agreed in the clear holds inside it. */
+/* TLS begins behind the reply. */
 static void answer_starttls(Connection *c, const uint8_t *data, uint32_t length)
 {
     (void)data;
@@ -128,7 +125,6 @@ static void answer_starttls(Connection *c, const uint8_t *data, uint32_t length)
         handshake_reply_error(c, NBD_REP_ERR_INVALID, "TLS is asked for without data");
     } else {
         reply(c, NBD_REP_ACK);
-        c->agreed = (Agreed){0};
         c->step = channel_begin_tls;
     }
 }
@@ -226,12 +222,17 @@ static Step take_header(Connection *c)
     return STEP_AGAIN;
 }
 
+bool handshake_is_bare(const Connection *c)
+{
+    return c->loop->server->tls_required && c->tls == NULL && c->option.option != NBD_OPT_ABORT &&
+           c->option.option != NBD_OPT_STARTTLS;
+}
+
 /* A server that insists on TLS hears of nothing else before; there is no word of that for
  * NBD_OPT_EXPORT_NAME. */
 static bool refuse_to_bare(Connection *c)
 {
-    if (!c->loop->server->tls_required || c->tls != NULL || c->option.option == NBD_OPT_ABORT ||
-        c->option.option == NBD_OPT_STARTTLS)
+    if (!handshake_is_bare(c) || c->option.exempt)
         return false;
     if (c->option.option == NBD_OPT_EXPORT_NAME)
         connection_doom(c, FATE_END);

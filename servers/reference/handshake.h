@@ -11,7 +11,8 @@ const Export *handshake_find_export(Connection *c, const uint8_t *name, size_t l
                                     ExportFacts *facts);
 
 /* True if the export, or the server as a whole, is not for clients in the clear. */
-bool handshake_needs_tls(const Connection *c, const Export *export);
+/* Whether the pending option is to be refused for want of TLS. */
+bool handshake_is_bare(const Connection *c);
 
 void handshake_begin_transmission(Connection *c, const Export *export, const ExportFacts *facts);
 

@@ -92,7 +92,7 @@ void answer_info(Connection *c, const uint8_t *data, uint32_t length)
         handshake_reply_error(c, NBD_REP_ERR_UNKNOWN, "there is no such export");
         return;
     }
-    if (handshake_needs_tls(c, export)) {
+    if (facts.tls_only) {
         handshake_reply_error(c, NBD_REP_ERR_TLS_REQD, "the export is to be had inside TLS only");
         return;
     }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "reference/message_private.h"
+#include "transport/tls.h"
 
 /* ---- What quirks decide ---------------------------------------------------------------------- */
 
@@ -16,8 +17,23 @@ static void set_nagle(Connection *c)
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &zero, sizeof zero);
 }
 
+static uint64_t state_of_tls(const Connection *c)
+{
+    TransportTlsFacts facts;
+
+    if (c->tls == NULL)
+        return TLS_NONE;
+    facts = transport_tls_facts(c->tls);
+    if (facts.established)
+        return facts.state == TRANSPORT_TLS_CUT ? TLS_CUT : TLS_INSIDE;
+    if (facts.state == TRANSPORT_TLS_UNTRUSTED)
+        return TLS_REFUSED;
+    return facts.state == TRANSPORT_TLS_BROKEN ? TLS_GARBLED : TLS_HANDSHAKE;
+}
+
 void message_apply(Connection *c, QuirkPoint point, QuirkEvent *event)
 {
+    event->field[F_TLS] = state_of_tls(c);
     quirk_apply(&c->loop->server->quirks, c->quirks, point, event);
     if (event->nagle)
         set_nagle(c);

@@ -22,8 +22,21 @@ const Export *message_see_export(Connection *c, const Export *export, size_t nam
 /* What the connection is to use for the export's disk. */
 Disk *message_see_disk(Connection *c, Disk *disk);
 
-/* The client has closed. */
+/* The client has closed, or TLS has failed. */
 void message_see_leave(Connection *c);
+
+/* How TLS is to begin. */
+typedef struct {
+    const char *priorities; /* NULL: as configured */
+    Agreed agreed;          /* what holds inside of it */
+    bool hushed;            /* nobody is told why it fails */
+    bool keeps_input;       /* what the client sent ahead of its time is taken for options */
+} TlsStart;
+
+TlsStart message_see_tls(Connection *c);
+
+/* Our side of TLS ends. False: without close_notify. */
+bool message_see_tls_end(Connection *c, bool hangs_up);
 
 /* Sending; the caller has made sure that there is room, HANDSHAKE_ROOM for what belongs there. */
 #define HANDSHAKE_ROOM ((size_t)64 * 1024)

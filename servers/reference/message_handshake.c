@@ -1,6 +1,7 @@
 /* Messages of the handshake, and where quirks reach into them. */
 #include <string.h>
 
+#include "reference/handshake.h"
 #include "reference/message_private.h"
 
 /* ---- Greetings ------------------------------------------------------------------------------- */
@@ -139,7 +140,8 @@ bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length)
         return true;
     QuirkEvent event =
         QUIRK_EVENT([F_OPTION] = c->option.option, [F_LENGTH] = *length,
-                    [F_NAME_LENGTH] = claimed_name_length(c->option.option, data, *length));
+                    [F_NAME_LENGTH] = claimed_name_length(c->option.option, data, *length),
+                    [F_BARE] = handshake_is_bare(c));
     if (c->option.option == NBD_OPT_INFO || c->option.option == NBD_OPT_GO)
         claimed_requests(&event, data, *length);
     if (c->option.option == NBD_OPT_LIST_META_CONTEXT ||
@@ -154,6 +156,7 @@ bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length)
     }
     *length = (uint32_t)MIN(event.field[F_LENGTH], *length);
     c->option.option = (uint32_t)event.field[F_OPTION];
+    c->option.exempt = event.field[F_BARE] == 0;
     return true;
 }
 
@@ -162,12 +165,12 @@ const Export *message_see_export(Connection *c, const Export *export, size_t nam
 {
     if (!message_is_quirky(c))
         return export;
-    QuirkEvent event =
-        QUIRK_EVENT([F_OPTION] = c->option.option, [F_NAME_LENGTH] = name_length,
-                    [F_KNOWN] = export != NULL, [F_SIZE] = facts->size, [F_FLAGS] = facts->flags,
-                    [F_MINIMUM] = facts->minimum, [F_PREFERRED] = facts->preferred,
-                    [F_MAXIMUM] = facts->maximum, [F_CONSTRAINED] = facts->constrained,
-                    [F_LENIENT] = facts->lenient, [F_REQUIRE] = facts->require);
+    QuirkEvent event = QUIRK_EVENT(
+        [F_OPTION] = c->option.option, [F_NAME_LENGTH] = name_length, [F_KNOWN] = export != NULL,
+        [F_SIZE] = facts->size, [F_FLAGS] = facts->flags, [F_MINIMUM] = facts->minimum,
+        [F_PREFERRED] = facts->preferred, [F_MAXIMUM] = facts->maximum,
+        [F_CONSTRAINED] = facts->constrained, [F_LENIENT] = facts->lenient,
+        [F_REQUIRE] = facts->require, [F_TLS_ONLY] = facts->tls_only);
     message_apply(c, AT_FACTS, &event);
     message_cut_off(c, &event);
     c->hoard = event.hoard;
@@ -183,8 +186,14 @@ const Export *message_see_export(Connection *c, const Export *export, size_t nam
         .constrained = event.field[F_CONSTRAINED] != 0,
         .lenient = event.field[F_LENIENT] != 0,
         .require = event.field[F_REQUIRE] != 0,
+        .tls_only = event.field[F_TLS_ONLY] != 0,
     };
     return export;
+}
+
+static uint64_t phase_of(const Connection *c)
+{
+    return c->step == transmission_step ? 2 : 1;
 }
 
 void message_see_leave(Connection *c)
@@ -192,10 +201,48 @@ void message_see_leave(Connection *c)
     leak_see_leave(c);
     if (!message_is_quirky(c))
         return;
-    uint64_t phase = c->step == transmission_step ? 2 : 1;
-    QuirkEvent event = QUIRK_EVENT([F_PHASE] = phase, [F_LENGTH] = connection_available(c));
+    QuirkEvent event = QUIRK_EVENT([F_PHASE] = phase_of(c), [F_LENGTH] = connection_available(c));
     message_apply(c, AT_LEAVE, &event);
     message_cut_off(c, &event);
+}
+
+/* ---- TLS ------------------------------------------------------------------------------------- */
+
+static const char *const versions[VERSIONS_COUNT] = {
+    [VERSIONS_NO_1_3] = "NORMAL:-VERS-ALL:+VERS-TLS1.2",
+    [VERSIONS_NO_1_2] = "NORMAL:-VERS-ALL:+VERS-TLS1.3",
+    [VERSIONS_OLD] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:+VERS-TLS1.1:+VERS-TLS1.0",
+};
+
+TlsStart message_see_tls(Connection *c)
+{
+    TlsStart start = {0};
+
+    if (!message_is_quirky(c))
+        return start;
+    QuirkEvent event = QUIRK_EVENT([F_WAITING] = connection_available(c));
+    message_apply(c, AT_TLS, &event);
+    message_cut_off(c, &event);
+    uint64_t keep = event.field[F_KEEP];
+    if (keep & KEEP_REPLIES)
+        start.agreed.replies = c->agreed.replies;
+    if (keep & KEEP_CONTEXTS) {
+        start.agreed.contexts = c->agreed.contexts;
+        start.agreed.contexts_of = c->agreed.contexts_of;
+    }
+    start.keeps_input = keep & KEEP_INPUT;
+    start.hushed = event.field[F_HUSHED] != 0;
+    start.priorities = versions[MIN(event.field[F_VERSIONS], VERSIONS_COUNT - 1)];
+    return start;
+}
+
+bool message_see_tls_end(Connection *c, bool hangs_up)
+{
+    if (!message_is_quirky(c))
+        return true;
+    QuirkEvent event = QUIRK_EVENT([F_PHASE] = phase_of(c), [F_HANGS_UP] = hangs_up);
+    message_apply(c, AT_TLS_END, &event);
+    return event.fate != DO_DROP;
 }
 
 /* Header and data of one option reply. */

@@ -59,7 +59,7 @@ static void answer(Connection *c, const uint8_t *data, uint32_t length, bool lis
     }
     const Export *export =
         handshake_find_export(c, request.export_name, request.export_length, &facts);
-    if (export == NULL || (export->tls_only && c->tls == NULL)) {
+    if (export == NULL || facts.tls_only) {
         handshake_reply_error(c, NBD_REP_ERR_UNKNOWN, "there is no such export");
         return;
     }

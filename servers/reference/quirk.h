@@ -23,7 +23,9 @@ typedef enum {
     AT_REPLY,         /* before a simple reply is sent */
     AT_CHUNK,         /* before a chunk of a structured or extended reply is sent */
     AT_STATUS,        /* before the extents of a context are put into a chunk */
-    AT_LEAVE,         /* when the client has closed */
+    AT_LEAVE,         /* when the client has closed, or TLS has failed */
+    AT_TLS,           /* before TLS begins, behind NBD_REP_ACK */
+    AT_TLS_END,       /* before TLS's end is sent: close_notify */
     AT_SIGNAL,        /* when the process gets one */
 } QuirkPoint;
 
@@ -71,10 +73,28 @@ typedef enum {
     F_WAITING,      /* request, reply: bytes that have come behind the request */
     F_SIGNAL,       /* signal: its number */
     F_CONNECTIONS,  /* signal: how many there are */
+    F_TLS,          /* at all points: one of TLS_… */
+    F_BARE,         /* option: whether it is refused for want of TLS */
+    F_TLS_ONLY,     /* facts: whether the export is, to this client */
+    F_KEEP,         /* TLS: which of what came before has effect inside, KEEP_… */
+    F_VERSIONS,     /* TLS: which are to be had, one of VERSIONS_… */
+    F_HUSHED,       /* TLS: no alert is sent */
+    F_HANGS_UP,     /* TLS's end: the client has not asked for it */
     F_COUNT
 } QuirkField;
 
 #define NO_INFO UINT64_C(0x10000) /* F_INFO of a reply that is no information */
+
+enum {
+    TLS_NONE,
+    TLS_HANDSHAKE, /* under way, or broken off */
+    TLS_GARBLED,   /* what came instead is none */
+    TLS_REFUSED,   /* for want of the client's credentials */
+    TLS_INSIDE,
+    TLS_CUT, /* ended without close_notify */
+};
+enum { KEEP_REPLIES = 1, KEEP_CONTEXTS = 2, KEEP_INPUT = 4 };
+enum { VERSIONS_CONFIGURED, VERSIONS_NO_1_3, VERSIONS_NO_1_2, VERSIONS_OLD, VERSIONS_COUNT };
 
 /* SAME and BEYOND compare with the field that the value names. */
 typedef enum { ANY, IS, NOT, OVER, UNDER, HAS, LACKS, UNALIGNED, SAME, BEYOND } QuirkTest;

@@ -112,6 +112,7 @@ typedef enum {
     REF_NEEDS_OLDSTYLE,
     REF_NEEDS_TCP,     /* no Unix socket */
     REF_NEEDS_PROCESS, /* one of its own, to be sent signals */
+    REF_NEEDS_TLS,
 } RefNeeds;
 
 /* A named deviation from the protocol. */
