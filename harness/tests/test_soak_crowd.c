@@ -203,6 +203,40 @@ static void who_serves_nobody_else_is_told(void)
     crowd_result_clear(&result);
 }
 
+static void nobody_has_to_be_slow_for_that(void)
+{
+    const char *const scripts[] = {HELLO_THEN "hush", NULL};
+    g_autoptr(FakeServer) fake = fake_server_play(scripts);
+    SoakTarget target = target_at(fake_server_address(fake));
+    CrowdResult result;
+
+    target.timeout_ms = SOON_MS;
+    CU_ASSERT_TRUE_FATAL(crowd_run(&target, CROWD_NEGOTIATING, 1, &result, NULL));
+    CU_ASSERT_EQUAL(result.reached, 1);
+    CU_ASSERT_TRUE(result.others_judged);
+    CU_ASSERT_FALSE(result.others_served);
+    crowd_result_clear(&result);
+}
+
+/* It has the client's flags and one byte of its option by then. */
+static void a_slow_client_that_is_dropped_is_no_longer_there(void)
+{
+    const char *const scripts[] = {
+        HELLO_THEN "take 5; S close", "serve", "serve", "serve", "serve", NULL};
+    const FakeConfig config = {.scripts = scripts, .size = SIZE};
+    g_autoptr(FakeServer) fake = fake_server_new(&config);
+    SoakTarget target = target_at(fake_server_address(fake));
+    CrowdResult result;
+
+    target.at_once = 2;
+    CU_ASSERT_TRUE_FATAL(crowd_run(&target, CROWD_SLOW_OPTION, 1, &result, NULL));
+    CU_ASSERT_EQUAL(result.wanted, 1);
+    CU_ASSERT_EQUAL(result.reached, 0);
+    CU_ASSERT_EQUAL(result.refused, 1);
+    CU_ASSERT_TRUE(result.served_after);
+    crowd_result_clear(&result);
+}
+
 static void who_hangs_up_on_the_excess_is_right(void)
 {
     const char *const scripts[] = {"S close", "S close", "S close", "S close", "serve", NULL};
@@ -258,6 +292,8 @@ void soak_crowd_tests(void)
     CU_ADD_TEST(suite, others_are_served_beside_slow_clients);
     CU_ADD_TEST(suite, storms_pass);
     CU_ADD_TEST(suite, who_serves_nobody_else_is_told);
+    CU_ADD_TEST(suite, nobody_has_to_be_slow_for_that);
+    CU_ADD_TEST(suite, a_slow_client_that_is_dropped_is_no_longer_there);
     CU_ADD_TEST(suite, who_hangs_up_on_the_excess_is_right);
     CU_ADD_TEST(suite, a_dead_server_is_told_soon);
     CU_ADD_TEST(suite, slow_clients_need_a_server_of_several);

@@ -14,6 +14,7 @@
 #include "raw_client.h"
 #include "reference/reference.h"
 #include "soak/point.h"
+#include "soak/private.h"
 
 void soak_cycle_tests(void);
 
@@ -178,6 +179,29 @@ static void size_constraints_are_obeyed(void)
     ref_server_free(server);
 }
 
+static void requests_keep_within_the_constraints(void)
+{
+    const struct {
+        uint64_t size;
+        uint32_t minimum, maximum, wanted, length;
+    } rows[] = {
+        {1 << 20, 4096, 32768, 65536, 32768},
+        {1 << 20, 4096, 32768, 1, 4096},
+        {1 << 20, 4096, 32768, 5000, 4096},
+        {1 << 20, 1, 0, 65536, 65536},
+        {1 << 20, 0, 0, 1, 1},
+        {4095, 4096, 32768, 1, 0},
+        {6000, 4096, 32768, 65536, 4096},
+        {1 << 30, 1, 0, 1 << 29, NBD_DEFAULT_MAX_PAYLOAD},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const SessionFacts facts = {
+            .size = rows[i].size, .minimum = rows[i].minimum, .maximum = rows[i].maximum};
+        CU_ASSERT_EQUAL(soak_request_length(&facts, rows[i].wanted), rows[i].length);
+    }
+}
+
 /* ---- Peers that are not good ------------------------------------------------------------------ */
 
 /* The error of some cycles against SCRIPT; NULL if there is none. */
@@ -215,6 +239,9 @@ static void lying_servers_end_in_an_error(void)
          SOAK_ERROR_ANSWER},
         {"S greeting + newstyle flags=FIXED_NEWSTYLE|NO_ZEROES; take 4; option; "
          "S hex 0003e889045565a9000000078000000600000000",
+         SOAK_ERROR_ANSWER},
+        {"S greeting + newstyle flags=FIXED_NEWSTYLE|NO_ZEROES; take 4; option; "
+         "S hex 0003e889045565a9000000070000000100000000; request; endless S hex 00000000",
          SOAK_ERROR_ANSWER},
     };
 
@@ -255,6 +282,30 @@ static void cycles_stop_when_told(void)
     CU_ASSERT_TRUE(g_error_matches(error, SOAK_ERROR, SOAK_ERROR_STOPPED));
 }
 
+static gpointer tell_to_stop(gpointer stop)
+{
+    g_usleep(G_USEC_PER_SEC / 5);
+    *(volatile int *)stop = 1;
+    return NULL;
+}
+
+static void who_waits_for_an_answer_stops_when_told(void)
+{
+    const char *const scripts[] = {"hush", NULL};
+    g_autoptr(FakeServer) fake = fake_server_play(scripts);
+    SoakTarget target = target_at(fake_server_address(fake));
+    g_autoptr(GError) error = NULL;
+    volatile int stop = 0;
+    gint64 began_us = g_get_monotonic_time();
+
+    target.stop = &stop;
+    GThread *thread = g_thread_new("stop", tell_to_stop, (gpointer)&stop);
+    CU_ASSERT_FALSE(run("after-go", ENDING_CLOSE, &target, 100, NULL, &error));
+    CU_ASSERT_TRUE(g_error_matches(error, SOAK_ERROR, SOAK_ERROR_STOPPED));
+    CU_ASSERT_TRUE(g_get_monotonic_time() - began_us < target.timeout_ms * 500);
+    g_thread_join(thread);
+}
+
 void soak_cycle_tests(void)
 {
     CU_pSuite suite = CU_add_suite("soak_cycle", NULL, NULL);
@@ -263,7 +314,9 @@ void soak_cycle_tests(void)
     CU_ADD_TEST(suite, every_point_cycles_over_a_unix_socket);
     CU_ADD_TEST(suite, other_handshakes_have_their_points);
     CU_ADD_TEST(suite, size_constraints_are_obeyed);
+    CU_ADD_TEST(suite, requests_keep_within_the_constraints);
     CU_ADD_TEST(suite, lying_servers_end_in_an_error);
     CU_ADD_TEST(suite, a_dead_server_is_an_error_soon);
     CU_ADD_TEST(suite, cycles_stop_when_told);
+    CU_ADD_TEST(suite, who_waits_for_an_answer_stops_when_told);
 }

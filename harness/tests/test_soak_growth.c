@@ -199,6 +199,59 @@ static void a_step_is_no_leak_wherever_it_falls(void)
     }
 }
 
+/* Rounds that grow by FIRST, SECOND and THIRD a cycle, in each of their steps. */
+static GrowthTrial growing_by(double first, double second, double third)
+{
+    const double slopes[GROWTH_ROUNDS] = {first, second, third};
+    GrowthTrial trial = {0};
+
+    for (unsigned round = 0; round < GROWTH_ROUNDS; round++)
+        for (unsigned i = 0; i < GROWTH_STEPS; i++)
+            trial.steps[round][i] =
+                (GrowthStep){.cycles = 20u << round, .grown = slopes[round] * (20u << round)};
+    return trial;
+}
+
+/* Each demand is made by itself: what meets all the others is refused by it. */
+static void each_demand_counts_alone(void)
+{
+    const struct {
+        double first, second, third;
+        bool leak;
+    } rows[] = {
+        {1, 1, 1, true},          {1, 1, 0.65, true},
+        {1, 1, 0.55, false},                           /* of the round before */
+        {10, 3, 2.2, true},       {10, 3, 1.9, false}, /* of the first round */
+        {0, 0.1, 1, true},        {0, 0, 1, false},
+        {1, -0.1, 1, false},                                    /* in the round before */
+        {0.02, 0.02, 0.02, true}, {0.018, 0.018, 0.018, false}, /* at all: 6 */
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GrowthTrial trial = growing_by(rows[i].first, rows[i].second, rows[i].third);
+        CU_ASSERT_EQUAL(growth_proportional(GROWTH_COUNT, &trial), rows[i].leak);
+    }
+}
+
+static void one_jump_in_the_last_round_is_no_leak(void)
+{
+    GrowthTrial trial = growing_by(1, 1, 1);
+    GrowthStep *last = trial.steps[GROWTH_ROUNDS - 1];
+
+    last[2].grown += last[0].grown + last[1].grown + last[3].grown;
+    last[0].grown = last[1].grown = last[3].grown = 0;
+    CU_ASSERT_FALSE(growth_proportional(GROWTH_COUNT, &trial));
+}
+
+static void what_stops_in_the_second_half_is_not_suspected(void)
+{
+    GrowthScreen stops = {.cycles = 64, .middle = 64, .end = 64}, goes_on = stops;
+
+    goes_on.middle = 32;
+    CU_ASSERT_FALSE(growth_suspect(GROWTH_COUNT, &stops));
+    CU_ASSERT_TRUE(growth_suspect(GROWTH_COUNT, &goes_on));
+}
+
 static void pools_are_no_leaks(void)
 {
     for (unsigned size = 1; size < 100; size++) {
@@ -308,6 +361,9 @@ void soak_growth_tests(void)
     CU_ADD_TEST(suite, plateaus_are_no_leaks);
     CU_ADD_TEST(suite, growth_that_flattens_is_no_leak);
     CU_ADD_TEST(suite, a_step_is_no_leak_wherever_it_falls);
+    CU_ADD_TEST(suite, each_demand_counts_alone);
+    CU_ADD_TEST(suite, one_jump_in_the_last_round_is_no_leak);
+    CU_ADD_TEST(suite, what_stops_in_the_second_half_is_not_suspected);
     CU_ADD_TEST(suite, pools_are_no_leaks);
     CU_ADD_TEST(suite, noise_is_no_leak);
     CU_ADD_TEST(suite, wandering_is_seldom_a_leak);

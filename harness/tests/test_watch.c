@@ -56,6 +56,26 @@ static void servers_in_the_background_are_watched(void)
     runs_and_is_gone("qemu-nbd --fork -k {socket} -f raw /etc/hostname -r");
 }
 
+/* It listens for a while before: who was the server by then has gone. */
+static void who_goes_into_the_background_late_is_followed(void)
+{
+    g_autoptr(Watched) watched = watched_start(
+        "python3 -c 'import os, socket, sys, time; server = socket.socket(socket.AF_UNIX); "
+        "server.bind(sys.argv[1]); server.listen(); "
+        "time.sleep(1); os.fork() and os._exit(0); time.sleep(1000)' {socket}");
+
+    if (watched == NULL)
+        return;
+    pid_t first = watch_main_pid(watched), last = first;
+    for (unsigned i = 0; last == first && i < WATCHED_READY_MS / 10; i++) {
+        g_usleep(10000);
+        last = watch_main_pid(watched);
+    }
+    CU_ASSERT_NOT_EQUAL(last, first);
+    CU_ASSERT_EQUAL(watch_state(watched, NULL), WATCH_RUNS);
+    watched_connect(watched);
+}
+
 static void a_uri_says_where_to_listen(void)
 {
     g_autoptr(Watched) by_socket = watched_start("sh -c 'echo uri $1; " EXEC_NBDKIT " {uri}");
@@ -398,6 +418,7 @@ void watch_tests(void)
 
     CU_ADD_TEST(suite, servers_in_the_foreground_are_watched);
     CU_ADD_TEST(suite, servers_in_the_background_are_watched);
+    CU_ADD_TEST(suite, who_goes_into_the_background_late_is_followed);
     CU_ADD_TEST(suite, a_uri_says_where_to_listen);
     CU_ADD_TEST(suite, impossible_commands_are_refused);
     CU_ADD_TEST(suite, a_server_that_does_not_start_says_why);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "watched.h"
@@ -129,6 +130,30 @@ static void threads_children_and_zombies_are_counted(void)
     CU_ASSERT_EQUAL(children.zombies, 0);
 }
 
+/* Ours to reap, not the server's. */
+static void a_zombie_of_another_parent_is_no_zombie_of_the_server(void)
+{
+    pid_t child = fork();
+    WatchSample sample;
+
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    g_autoptr(Watched) watched = watch_pid(child, NULL);
+    CU_ASSERT_PTR_NOT_NULL(watched);
+    kill(child, SIGKILL);
+    for (unsigned i = 0; watched != NULL && i < WATCHED_SETTLE_MS; i++) {
+        (void)watch_sample(watched, &sample);
+        if (sample.processes == 0)
+            break;
+        g_usleep(1000);
+    }
+    CU_ASSERT_EQUAL(sample.processes, 0);
+    CU_ASSERT_EQUAL(sample.zombies, 0);
+    waitpid(child, NULL, 0);
+}
+
 static void memory_is_measured(void)
 {
     enum { THREE_MIB = 3 << 20 };
@@ -227,6 +252,7 @@ void watch_sample_tests(void)
 
     CU_ADD_TEST(suite, descriptors_are_counted_by_kind);
     CU_ADD_TEST(suite, threads_children_and_zombies_are_counted);
+    CU_ADD_TEST(suite, a_zombie_of_another_parent_is_no_zombie_of_the_server);
     CU_ADD_TEST(suite, memory_is_measured);
     CU_ADD_TEST(suite, a_sanitizer_in_the_server_is_known);
     CU_ADD_TEST(suite, what_is_let_go_a_little_later_is_waited_for);
