@@ -351,6 +351,9 @@ static GByteArray *contexts(void)
             put_queries(bytes, option, queries[i / 2], 1 + i % 2);
     }
     put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "base:nbdconform", 1);
+    put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "base:", 1000);
+    put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "", 1);
+    put_option(bytes, NBD_OPT_SET_META_CONTEXT, "\0\0\0\4disk\0\0\0\1\0\0\0\77base:allocation", 31);
     put_option(bytes, NBD_OPT_ABORT, NULL, 0);
     return bytes;
 }
@@ -387,6 +390,7 @@ static GByteArray *chunks(void)
     put_request(bytes, NBD_CMD_WRITE_ZEROES, NBD_CMD_FLAG_NO_HOLE, MIB, 65536);
     put_request(bytes, NBD_CMD_BLOCK_STATUS, 0, MIB, 65536);
     put_request(bytes, NBD_CMD_BLOCK_STATUS, 0, SIZE, 65536);
+    put_request(bytes, NBD_CMD_BLOCK_STATUS, 0, UINT64_MAX - 511, 65536);
     put_request(bytes, NBD_CMD_DISC, 0, 0, 0);
     return bytes;
 }
