@@ -312,6 +312,8 @@ static bool check_lines(Compiler *compiler, const GPtrArray *lines, bool alterna
 
 static bool check_uses(Compiler *compiler)
 {
+    static const char *const alone[] = {"tail", "whole-export", "size", "memory", "process", NULL};
+
     for (guint i = 0; i < compiler->scenario->uses->len; i++) {
         const Use *use = compiler->scenario->uses->pdata[i];
         if (g_str_equal(use->word, "region")) {
@@ -323,8 +325,7 @@ static bool check_uses(Compiler *compiler)
             if (!value_integer_of(use->value, &compiler->scope, NULL, compiler->scenario,
                                   &compiler->play_case->region, compiler->error))
                 return false;
-        } else if (g_str_equal(use->word, "tail") || g_str_equal(use->word, "whole-export") ||
-                   g_str_equal(use->word, "process") || g_str_equal(use->word, "size")) {
+        } else if (g_strv_contains(alone, use->word)) {
             compiler->play_case->alone = true;
             if (g_str_equal(use->word, "size"))
                 compiler->play_case->resizes = true;
@@ -333,7 +334,7 @@ static bool check_uses(Compiler *compiler)
         } else {
             scenario_set_error(
                 compiler->error, compiler->scenario, use->place,
-                "a case can use region SIZE, tail, whole-export, size or process, not %s",
+                "a case can use region SIZE, tail, whole-export, size, memory or process, not %s",
                 use->word);
             return false;
         }

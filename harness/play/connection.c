@@ -10,6 +10,9 @@
 
 #define READ_SIZE (256u << 10)
 
+/* Memory of messages that is not kept for the next ones. */
+#define MUCH (1u << 20)
+
 /* A transcript stays readable: of an endless conversation the beginning is kept. */
 #define MAX_TRANSCRIPT (256u << 10)
 
@@ -172,6 +175,10 @@ static void sent(Connection *connection, size_t done)
             g_array_remove_index(connection->cuts, 0);
     }
     if (connection->out_start == connection->out->len) {
+        if (connection->out->len > MUCH) { /* to shrink would not give it back */
+            g_byte_array_unref(connection->out);
+            connection->out = g_byte_array_new();
+        }
         g_byte_array_set_size(connection->out, 0);
         connection->out_start = 0;
     }

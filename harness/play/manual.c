@@ -6,7 +6,7 @@ static const char introduction[] =
     "A `.case` file is one conversation and what it must show. Headers come first: `case TITLE`, "
     "`peer server`, `needs …` (what the target must have; otherwise the case is skipped), `uses …` (`region "
     "SIZE`: a part of the export of its own, at $region; `tail`, `whole-export`, `process`: it runs alone; `size`: "
-    "so it does, and the export gets its size back), "
+    "so it does, and the export gets its size back; `memory`: it moves so much at once that it runs alone), "
     "`for $n in …` (each value makes a case of its own). `#` starts a comment.\n\n"
     "Lines are played in order. `C:` is what the client sends, `S:` what is expected of the server; without "
     "either stand steps such as `open`, and requests with their successful reply (`: read …`). `@id` names the "

@@ -129,7 +129,7 @@ typedef struct {
     bool writes;             /* may change the export */
     unsigned connections;    /* open at once */
     uint64_t region;         /* bytes of the export that are its own; 0: none */
-    bool alone;              /* uses tail, whole-export, size or process */
+    bool alone;              /* uses tail, whole-export, size, memory or process */
     bool resizes;            /* uses size: may leave the export with another than it had */
     bool process;            /* uses process: a server of its own, that it may signal */
     bool chunks;             /* is about single chunks, too */

@@ -229,7 +229,7 @@ static void mistakes_in_uses_are_told(void)
 {
     REFUSED("uses region\nopen\n", 1, 6, "how large a region?", "uses region", "     ^");
     REFUSED("uses regoin 4k\nopen\n", 1, 6,
-            "a case can use region SIZE, tail, whole-export, size or process, not regoin",
+            "a case can use region SIZE, tail, whole-export, size, memory or process, not regoin",
             "uses regoin 4k", "     ^");
     REFUSED("uses region \"all\"\nopen\n", 1, 13, "expected a number, not all",
             "uses region \"all\"", "            ^");
@@ -372,6 +372,7 @@ static void resources_are_taken_from_the_headers(void)
         {"uses tail\nconnect\n", 0, true},
         {"uses whole-export\nconnect\n", 0, true},
         {"uses size\nconnect\n", 0, true},
+        {"uses memory\nconnect\n", 0, true},
         {"uses region 1 process\nconnect\n", 1, true},
     };
 
