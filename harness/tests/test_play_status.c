@@ -73,6 +73,45 @@ static void extents_are_summed_up(void)
           OPEN_CONTEXT EXTENTS("1", "0000020000000002"), "skip", "");
 }
 
+static void the_extents_cover_all_of_their_lengths(void)
+{
+    static const char script[] = OPEN_CONTEXT EXTENTS("1", "00000200000000030000040000000000");
+
+    PLAYS(OPENED ": status offset=0 length=4096 covers=1536\n", script, "pass", "");
+    PLAYS(OPENED ": status offset=0 length=4096 covers=1024\n", script, "skip", "");
+}
+
+static void replies_to_others_are_passed_over(void)
+{
+    PLAYS(
+        OPENED "C: request BLOCK_STATUS length=512 cookie=9\n"
+               ": status offset=0 length=4096 extent=1024 @transmission.reply.every-request\n"
+               "S: chunk BLOCK_STATUS cookie=9 extent=512\n",
+        OPEN_CONTEXT "request;" EXTENTS(
+            "9",
+            "0000020000000000") "S chunk flags=DONE type=BLOCK_STATUS cookie=10 + hex 000000070000040000000000;",
+        "pass", "");
+}
+
+static void other_contexts_are_passed_over(void)
+{
+    static const char open[] =
+        "open context=\"base:allocation\" context=\"x-y:z\"\n"
+        ": status offset=0 length=512 status=0 @transmission.reply.every-request\n";
+
+    PLAYS(open,
+          HELLO STRUCTURED
+          "C option option=SET_META_CONTEXT + hex 00000004 + text disk + "
+          "hex 000000020000000f + text base:allocation + hex 00000005 + text x-y:z;"
+          "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=7 + text "
+          "base:allocation;"
+          "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=8 + text x-y:z;" ACK(
+              "SET_META_CONTEXT") ENTER_DISK
+          "request; S chunk type=BLOCK_STATUS cookie=1 + hex 000000080000020000000001;"
+          "S chunk flags=DONE type=BLOCK_STATUS cookie=1 + hex 000000070000020000000000;",
+          "pass", "");
+}
+
 static void a_status_is_due_or_an_error(void)
 {
     static const char asks[] =
@@ -116,6 +155,9 @@ void play_status_tests(void)
     CU_ADD_TEST(suite, queries_are_made_of_their_parts);
     CU_ADD_TEST(suite, contexts_are_selected_on_the_way);
     CU_ADD_TEST(suite, extents_are_summed_up);
+    CU_ADD_TEST(suite, the_extents_cover_all_of_their_lengths);
+    CU_ADD_TEST(suite, replies_to_others_are_passed_over);
+    CU_ADD_TEST(suite, other_contexts_are_passed_over);
     CU_ADD_TEST(suite, a_status_is_due_or_an_error);
     CU_ADD_TEST(suite, a_map_goes_on_where_the_extents_end);
 }

@@ -10,11 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "raw_client.h"
+#include "leak_ways.h"
 
 void reference_leak_tests(void);
-
-#define DISK_SIZE (UINT64_C(1) << 20)
 
 /* ---- A server in a child --------------------------------------------------------------------- */
 
@@ -25,7 +23,7 @@ typedef struct {
 
 static Leaky start_loops(const char *leak, unsigned loops)
 {
-    static const RefExport export = {.size = DISK_SIZE};
+    static const RefExport export = {.size = LEAK_DISK_SIZE};
     const char *const leaks[] = {leak, NULL};
     const RefConfig config = {
         .exports = &export, .export_count = 1, .leaks = leaks, .loops = loops};
@@ -132,215 +130,7 @@ static bool comes_to(pid_t pid, Holdings wanted)
     return memcmp(&now, &wanted, sizeof now) == 0;
 }
 
-/* ---- Ways to a point ------------------------------------------------------------------------- */
-
-/* Each takes the connection FD to a phase, in which nothing is unread. */
-static void stay(int fd)
-{
-    uint8_t greeting[18];
-
-    raw_hear(fd, greeting, sizeof greeting);
-}
-
-static void send_half_the_flags(int fd)
-{
-    stay(fd);
-    raw_say(fd, "\0\0", 2);
-}
-
-static void send_flags(int fd)
-{
-    raw_greet(fd, RAW_FLAGS);
-}
-
-static void send_half_an_option(int fd)
-{
-    send_flags(fd);
-    raw_say(fd, "IHAVE", 5);
-}
-
-static void send_half_its_data(int fd)
-{
-    send_flags(fd);
-    raw_say(fd, "IHAVEOPT\0\0\0\7\0\0\0\11da", 18);
-}
-
-static void have_an_option_answered(int fd)
-{
-    send_flags(fd);
-    raw_say_option(fd, 4711, NULL, 0);
-    CU_ASSERT_EQUAL(raw_reply_type(fd), NBD_REP_ERR_UNSUP);
-}
-
-static void list(int fd)
-{
-    send_flags(fd);
-    raw_say_option(fd, NBD_OPT_LIST, NULL, 0);
-    while (raw_reply_type(fd) == NBD_REP_SERVER)
-        continue;
-}
-
-static void go_nowhere(int fd)
-{
-    static const int none[] = {-1};
-
-    send_flags(fd);
-    raw_say_info(fd, NBD_OPT_GO, "nowhere", none);
-    CU_ASSERT_EQUAL(raw_reply_type(fd), NBD_REP_ERR_UNKNOWN);
-}
-
-static void take_no_export(int fd)
-{
-    send_flags(fd);
-    raw_say_option(fd, NBD_OPT_EXPORT_NAME, "nowhere", 7);
-    CU_ASSERT(raw_ends(fd));
-}
-
-static void be_informed(int fd)
-{
-    static const int none[] = {-1};
-
-    send_flags(fd);
-    raw_say_info(fd, NBD_OPT_INFO, "", none);
-    while (raw_reply_type(fd) == NBD_REP_INFO)
-        continue;
-}
-
-static void go(int fd)
-{
-    static const int none[] = {-1};
-
-    send_flags(fd);
-    raw_say_info(fd, NBD_OPT_GO, "", none);
-    while (raw_reply_type(fd) == NBD_REP_INFO)
-        continue;
-}
-
-static void take_export(int fd)
-{
-    uint8_t answer[10];
-
-    send_flags(fd);
-    raw_say_option(fd, NBD_OPT_EXPORT_NAME, NULL, 0);
-    CU_ASSERT(raw_hear(fd, answer, sizeof answer));
-}
-
-static void send_half_a_request(int fd)
-{
-    go(fd);
-    raw_say(fd, "\x25\x60\x95\x13", 4);
-}
-
-static void send_half_a_payload(int fd)
-{
-    go(fd);
-    raw_request(fd, NBD_CMD_WRITE, 0, 1, 0, 512);
-    raw_say(fd, "some", 4);
-}
-
-static void have_reads_in_flight(int fd)
-{
-    uint8_t requests[2 * 28], data[2 * 528];
-    uint64_t values[WIRE_MAX_FIELDS] = {NBD_REQUEST_MAGIC, 0, NBD_CMD_READ, 7, 0, 512};
-
-    go(fd);
-    wire_encode(WIRE_REQUEST, values, requests);
-    wire_encode(WIRE_REQUEST, values, requests + 28);
-    raw_say(fd, requests, sizeof requests);
-    raw_hear(fd, data, sizeof data);
-}
-
-static void write_some(int fd)
-{
-    uint8_t data[512] = {1};
-
-    go(fd);
-    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_WRITE, 0, 0, sizeof data, data), 0);
-}
-
-static void flush(int fd)
-{
-    go(fd);
-    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_FLUSH, 0, 0, 0, NULL), 0);
-}
-
-static void trim(int fd)
-{
-    go(fd);
-    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_TRIM, 0, 0, 512, NULL), 0);
-}
-
-static void write_zeroes(int fd)
-{
-    go(fd);
-    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_WRITE_ZEROES, 0, 0, 512, NULL), 0);
-}
-
-static void cache(int fd)
-{
-    go(fd);
-    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_CACHE, 0, 0, 512, NULL), 0);
-}
-
-static void read_some(int fd)
-{
-    uint8_t data[512];
-
-    go(fd);
-    CU_ASSERT_EQUAL(raw_do(fd, NBD_CMD_READ, 0, 0, sizeof data, data), 0);
-}
-
-static void read_beyond_the_end(int fd)
-{
-    uint8_t data[512];
-
-    go(fd);
-    CU_ASSERT_NOT_EQUAL(raw_do(fd, NBD_CMD_READ, 0, DISK_SIZE, sizeof data, data), 0);
-}
-
-static void abort_haggling(int fd)
-{
-    have_an_option_answered(fd);
-    raw_say_option(fd, NBD_OPT_ABORT, "why", 3);
-    CU_ASSERT_EQUAL(raw_reply_type(fd), NBD_REP_ACK);
-}
-
-static void disconnect(int fd)
-{
-    read_some(fd);
-    raw_request(fd, NBD_CMD_DISC, 0, 9, 0, 0);
-}
-
-static const struct {
-    const char *phase;
-    void (*reach)(int fd);
-    unsigned goodbyes; /* other ways that end here, by a goodbye */
-} ways[] = {
-    {"after-connect", stay, 0},
-    {"inside-client-flags", send_half_the_flags, 0},
-    {"after-client-flags", send_flags, 0},
-    {"inside-option-header", send_half_an_option, 0},
-    {"inside-option-data", send_half_its_data, 0},
-    {"between-options", list, 0},
-    {"after-unknown-option", have_an_option_answered, 1},
-    {"after-info", be_informed, 0},
-    {"after-failed-go", go_nowhere, 0},
-    {"after-failed-export-name", take_no_export, 0},
-    {"after-go", go, 0},
-    {"after-export-name", take_export, 0},
-    {"inside-request-header", send_half_a_request, 0},
-    {"inside-write-payload", send_half_a_payload, 0},
-    {"reads-in-flight", have_reads_in_flight, 0},
-    {"writes-in-flight", write_some, 0},
-    {"flush-in-flight", flush, 0},
-    {"trim-in-flight", trim, 0},
-    {"write-zeroes-in-flight", write_zeroes, 0},
-    {"cache-in-flight", cache, 0},
-    {"after-error", read_beyond_the_end, 0},
-    {"after-reply", read_some, 1},
-    {"after-abort", abort_haggling, 0},
-    {"after-disc", disconnect, 0},
-};
+/* ---- Connections ------------------------------------------------------------------------------ */
 
 typedef enum { BY_EOF, BY_RESET } End;
 
@@ -365,15 +155,15 @@ static void cycle(const Leaky *leaky, void (*reach)(int fd), End end)
 
 static void each_phase_leaks_by_itself(void)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
-        g_autofree char *leak = g_strconcat("fd,at=", ways[i].phase, NULL);
+    for (unsigned i = 0; i < leak_way_count; i++) {
+        g_autofree char *leak = g_strconcat("fd,at=", leak_ways[i].phase, NULL);
         Leaky leaky = start(leak);
         Holdings wanted = look(leaky.pid);
-        for (unsigned way = 0; way < G_N_ELEMENTS(ways); way++)
-            cycle(&leaky, ways[way].reach, BY_EOF);
-        wanted.fds += 1 + ways[i].goodbyes;
+        for (unsigned way = 0; way < leak_way_count; way++)
+            cycle(&leaky, leak_ways[way].reach, BY_EOF);
+        wanted.fds += 1 + leak_ways[i].goodbyes;
         CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, ways[i].reach, BY_RESET);
+        cycle(&leaky, leak_ways[i].reach, BY_RESET);
         wanted.fds += 1;
         CU_ASSERT(comes_to(leaky.pid, wanted));
         stop(&leaky);
@@ -386,9 +176,9 @@ static void a_soft_end_has_the_phase_before_it(void)
     Leaky leaky = start("fd,at=after-reply,ending=soft");
     Holdings wanted = look(leaky.pid);
 
-    cycle(&leaky, read_some, BY_EOF);
-    cycle(&leaky, abort_haggling, BY_EOF);
-    cycle(&leaky, disconnect, BY_EOF);
+    cycle(&leaky, way_read, BY_EOF);
+    cycle(&leaky, way_abort, BY_EOF);
+    cycle(&leaky, way_disconnect, BY_EOF);
     wanted.fds += 1;
     CU_ASSERT(comes_to(leaky.pid, wanted));
     stop(&leaky);
@@ -414,16 +204,16 @@ static void each_ending_leaks_by_itself(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         Leaky leaky = start(rows[i].leak);
         Holdings wanted = look(leaky.pid);
-        cycle(&leaky, have_an_option_answered, BY_EOF);
+        cycle(&leaky, way_option_answered, BY_EOF);
         wanted.fds += rows[i].eof;
         CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, have_an_option_answered, BY_RESET);
+        cycle(&leaky, way_option_answered, BY_RESET);
         wanted.fds += rows[i].reset;
         CU_ASSERT(comes_to(leaky.pid, wanted));
         cycle(&leaky, unknown_option_unfixed, BY_EOF);
         wanted.fds += rows[i].hangup;
         CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, disconnect, BY_EOF);
+        cycle(&leaky, way_disconnect, BY_EOF);
         wanted.fds += rows[i].soft;
         CU_ASSERT(comes_to(leaky.pid, wanted));
         stop(&leaky);
@@ -447,8 +237,8 @@ static void each_kind_is_kept_once_in_so_many(void)
         Leaky leaky = start(rows[i].leak);
         Holdings wanted = look(leaky.pid);
         for (unsigned n = 0; n < 3 * 8 + 7; n++) {
-            cycle(&leaky, go, BY_EOF);
-            cycle(&leaky, have_an_option_answered, BY_EOF);
+            cycle(&leaky, way_go, BY_EOF);
+            cycle(&leaky, way_option_answered, BY_EOF);
         }
         wanted.fds += 3 * rows[i].kept.fds;
         wanted.threads += 3 * rows[i].kept.threads;
@@ -474,13 +264,13 @@ static void bytes_are_really_taken(void)
     Leaky leaky = start(leak);
 
     for (unsigned i = 0; i < cycles; i++)
-        cycle(&leaky, have_an_option_answered, BY_EOF);
+        cycle(&leaky, way_option_answered, BY_EOF);
     uint64_t before = private_bytes(leaky.pid);
     for (unsigned i = 0; i < cycles; i++)
-        cycle(&leaky, have_an_option_answered, BY_EOF);
+        cycle(&leaky, way_option_answered, BY_EOF);
     uint64_t clean = private_bytes(leaky.pid);
     for (unsigned i = 0; i < cycles; i++)
-        cycle(&leaky, go, BY_EOF);
+        cycle(&leaky, way_go, BY_EOF);
     uint64_t after = private_bytes(leaky.pid);
     CU_ASSERT(before > 0);
     /* AddressSanitizer keeps what was freed. */
@@ -496,12 +286,12 @@ static void what_is_kept_ends_with_the_server(void)
     Leaky leaky = start("child");
     Holdings wanted = look(leaky.pid);
 
-    cycle(&leaky, go, BY_EOF);
+    cycle(&leaky, way_go, BY_EOF);
     wanted.children = 1;
     CU_ASSERT_FATAL(comes_to(leaky.pid, wanted));
     /* The child holds none of the server's descriptors: our side of its socket ends with it. */
     int fd = raw_dial(leaky.server);
-    go(fd);
+    way_go(fd);
     kill(leaky.pid, SIGKILL);
     CU_ASSERT(raw_ends(fd));
     raw_close(fd);
@@ -517,7 +307,7 @@ static void children_do_not_disturb_other_loops(void)
     for (unsigned n = 0; n < 100; n++) {
         for (unsigned i = 0; i < G_N_ELEMENTS(fd); i++) {
             fd[i] = raw_dial(leaky.server);
-            go(fd[i]);
+            way_go(fd[i]);
         }
         for (unsigned i = 0; i < G_N_ELEMENTS(fd); i++)
             raw_close(fd[i]);
@@ -545,7 +335,7 @@ static void mistakes_in_leaks_are_told(void)
         "fd ,at=after-go",
         "fd,at=after-go,ending=vanish",
     };
-    static const RefExport export = {.size = DISK_SIZE};
+    static const RefExport export = {.size = LEAK_DISK_SIZE};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
         const char *const leaks[] = {"fd", wrong[i], NULL};
@@ -558,7 +348,7 @@ static void mistakes_in_leaks_are_told(void)
 
 static void a_server_in_threads_of_the_caller_does_not_leak(void)
 {
-    static const RefExport export = {.size = DISK_SIZE};
+    static const RefExport export = {.size = LEAK_DISK_SIZE};
     static const char *const leaks[] = {"fd", NULL};
     const RefConfig config = {.exports = &export, .export_count = 1, .leaks = leaks};
     g_autoptr(RefServer) server = ref_server_new(&config, NULL);
@@ -574,9 +364,9 @@ static void every_phase_has_a_way(void)
     size_t count;
     const RefLeakPhase *phases = ref_leak_phases(&count);
 
-    CU_ASSERT_EQUAL_FATAL(count, G_N_ELEMENTS(ways));
+    CU_ASSERT_EQUAL_FATAL(count, leak_way_count);
     for (size_t i = 0; i < count; i++)
-        CU_ASSERT_STRING_EQUAL(phases[i].name, ways[i].phase);
+        CU_ASSERT_STRING_EQUAL(phases[i].name, leak_ways[i].phase);
 }
 
 void reference_leak_tests(void)

@@ -339,6 +339,22 @@ static void who_comes_too_late_waits_for_a_region(void)
     run_regions_free(regions);
 }
 
+static void who_waits_gets_a_region_at_rest(void)
+{
+    SessionFacts facts = {.size = 2 * 65536, .preferred = 4096};
+    RunRegions *regions = run_regions_new(&facts, 65536, 4);
+
+    CU_ASSERT_EQUAL(take(regions), 0);
+    CU_ASSERT_EQUAL(take(regions), 65536);
+    run_regions_give(regions, 0, true);
+    GThread *thread = g_thread_new("late", take_one, regions);
+    g_usleep(G_USEC_PER_SEC / 20);
+    run_regions_give(regions, 65536, false);
+    g_autofree uint64_t *region = g_thread_join(thread);
+    CU_ASSERT_EQUAL(*region, 65536);
+    run_regions_free(regions);
+}
+
 static void where_something_may_still_be_written_nobody_else_writes(void)
 {
     SessionFacts facts = {.size = 3 * 65536, .preferred = 4096};
@@ -400,6 +416,25 @@ static void a_case_that_leaves_a_write_behind_keeps_its_region(void)
     CU_ASSERT_STRING_EQUAL(text, "0 2 4 4 0 6 6 0 4 4 0"); /* a FLUSH has none */
 }
 
+/* What fails where another case's write may still come is played again. */
+static void a_failure_in_a_restless_region_is_doubtful(void)
+{
+    static const char *const lines[] = {
+        DROPS("WRITE", " data=zero"),
+        "needs writes\nuses region 64k\nopen export=\"fine\"\n"
+        "C: request READ offset=$region length=4096\nS: error EIO @error.defined-value\n",
+        NULL};
+    g_autoptr(Watch) watch = ran_watch_new(SERVE, 65536, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    RAN_IS(summary, "c0: pass, c1: fail violation");
+    CU_ASSERT_EQUAL(watch_count(watch, "fine"), 2);
+}
+
 void run_tests(void)
 {
     CU_pSuite suite = CU_add_suite("run: scheduling", NULL, NULL);
@@ -417,6 +452,8 @@ void run_tests(void)
     CU_ADD_TEST(suite, a_target_that_is_gone_is_not_asked_for_ever);
     CU_ADD_TEST(suite, regions_are_aligned_and_apart);
     CU_ADD_TEST(suite, who_comes_too_late_waits_for_a_region);
+    CU_ADD_TEST(suite, who_waits_gets_a_region_at_rest);
     CU_ADD_TEST(suite, where_something_may_still_be_written_nobody_else_writes);
     CU_ADD_TEST(suite, a_case_that_leaves_a_write_behind_keeps_its_region);
+    CU_ADD_TEST(suite, a_failure_in_a_restless_region_is_doubtful);
 }
