@@ -22,33 +22,65 @@ static void connect_others(Player *player, unsigned wanted)
     }
 }
 
+static bool has_spoken(const Connection *connection)
+{
+    return connection->came.length > 0;
+}
+
+/* Waits for the server to speak on one of the connections from FROM on where it has not yet. False if there is
+ * none, or if the time is over. */
+static bool hear_more(Player *player, guint from, gint64 until_us)
+{
+    GPtrArray *all = player->connections;
+    g_autofree struct pollfd *waits = g_new0(struct pollfd, all->len);
+    gint64 left = until_us - g_get_monotonic_time();
+    guint waiting = 0;
+
+    for (guint i = 0; i < all->len; i++) {
+        Connection *connection = all->pdata[i];
+        bool waits_here = i >= from && !has_spoken(connection) && !connection->closed;
+        waits[i] = (struct pollfd){.fd = waits_here ? transport_fd(connection->transport) : -1,
+                                   .events = POLLIN};
+        waiting += waits_here;
+    }
+    if (waiting == 0 || left <= 0 || poll(waits, all->len, (int)(left / 1000 + 1)) <= 0)
+        return false;
+    for (guint i = from; i < all->len; i++)
+        if (waits[i].revents != 0)
+            play_connection_move(all->pdata[i]);
+    return true;
+}
+
 /* Counts the connections on which the server has spoken, the first included, as soon as it has spoken on all
  * or hung up, or once there was time enough. */
 static unsigned count_greeted(Player *player)
 {
     gint64 until_us = g_get_monotonic_time() + GREETING_MS * 1000;
-    guint count = player->connections->len, greeted;
-    g_autofree struct pollfd *waits = g_new0(struct pollfd, count);
+    unsigned greeted = 1;
 
-    for (;;) {
-        guint waiting = 0;
-        greeted = 0;
-        for (guint i = 0; i < count; i++) {
-            Connection *connection = player->connections->pdata[i];
-            bool spoke = connection->came.length > 0 || i == 0;
-            greeted += spoke;
-            waiting += !spoke && !connection->closed;
-            waits[i] = (struct pollfd){
-                .fd = spoke || connection->closed ? -1 : transport_fd(connection->transport),
-                .events = POLLIN};
-        }
-        gint64 left = until_us - g_get_monotonic_time();
-        if (waiting == 0 || left <= 0 || poll(waits, count, (int)(left / 1000 + 1)) <= 0)
-            return greeted;
-        for (guint i = 1; i < count; i++)
-            if (waits[i].revents != 0)
-                play_connection_move(player->connections->pdata[i]);
-    }
+    while (hear_more(player, 1, until_us))
+        continue;
+    for (guint i = 1; i < player->connections->len; i++)
+        greeted += has_spoken(player->connections->pdata[i]);
+    return greeted;
+}
+
+/* A server that serves one client at a time takes them in an order of its own. Of the connections from AT on, one
+ * on which it has spoken comes to AT. */
+static void bring_greeted(Player *player, guint at)
+{
+    gint64 until_us = g_get_monotonic_time() + (gint64)player->mode->timeout_ms * 1000;
+    GPtrArray *all = player->connections;
+
+    do
+        for (guint i = at; i < all->len; i++)
+            if (has_spoken(all->pdata[i])) {
+                gpointer greeted = all->pdata[i];
+                all->pdata[i] = all->pdata[at];
+                all->pdata[at] = greeted;
+                return;
+            }
+    while (hear_more(player, at, until_us));
 }
 
 /* With structured replies a server may offer more: the first of the others, of which nothing else is asked, asks
@@ -84,6 +116,8 @@ static void leave_all(Player *player, PlayTarget *target)
     bool answers = true;
     for (guint i = 1; i < player->connections->len; i++) {
         player->over = player->blocked = player->skipped = false;
+        if (answers)
+            bring_greeted(player, i);
         answers = answers && player_negotiate(player, player->connections->pdata[i]);
         if (answers && i == 1 && target->entered)
             learn_structured(player, player->connections->pdata[i], target);
