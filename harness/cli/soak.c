@@ -37,7 +37,7 @@ typedef struct {
     char **points;
     int pid, cycles, parallel, crowd;
     double timeout;
-    gboolean allow_writes, valgrind, verbose, list;
+    gboolean allow_writes, tls, valgrind, verbose, list;
 } Options;
 
 typedef struct {
@@ -112,6 +112,8 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
         {"pid", 0, 0, G_OPTION_ARG_INT, &options->pid, "Its process, to be watched", "PID"},
         {"export", 0, 0, text, &options->export_name, "The export to use (the default export)",
          "NAME"},
+        {"tls", 0, 0, G_OPTION_ARG_NONE, &options->tls,
+         "The server offers TLS: connections end in its handshake, too", NULL},
         {"allow-writes", 0, 0, G_OPTION_ARG_NONE, &options->allow_writes,
          "Also soak what writes: zeros, over the export's content", NULL},
         {"cycles", 0, 0, G_OPTION_ARG_INT, &options->cycles, "Cycles of each point (128)", "N"},
@@ -277,6 +279,8 @@ static char *command_again(const Options *options, const char *program)
     cli_append(command, "--export", options->export_name);
     if (options->allow_writes)
         g_string_append(command, " --allow-writes");
+    if (options->tls)
+        g_string_append(command, " --tls");
     if (options->cycles > 0)
         g_string_append_printf(command, " --cycles %d", options->cycles);
     if (options->timeout != CLI_TIMEOUT)
@@ -378,6 +382,7 @@ static SoakSummary *run(const Invocation *invocation, const ReportSoak *report, 
     SoakOptions soak = {
         .spawn = invocation->command != NULL ? &invocation->spawn : NULL,
         .target = {.export_name = invocation->export_name,
+                   .tls = options->tls,
                    .allow_writes =
                        options->allow_writes || (options->spawn == NULL && options->target == NULL),
                    .timeout_ms = (unsigned)(options->timeout * 1000)},

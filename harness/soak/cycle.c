@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "soak/private.h"
+#include "transport/tls.h"
 
 /* Options that no server knows, in a range that is not reserved for experiments: an export's name likewise. */
 #define UNKNOWN_OPTION UINT32_C(0x7fffffff)
@@ -127,6 +128,13 @@ static SoakAction *hear(Maker *maker, SoakHear what)
     return action;
 }
 
+static void add_hello(Maker *maker)
+{
+    g_autoptr(GByteArray) hello = transport_tls_hello();
+
+    add(maker, hello->data, hello->len);
+}
+
 static void make_enter(Maker *maker)
 {
     add_entry(maker);
@@ -180,6 +188,15 @@ static bool make_handshake(Maker *maker, SoakStep step)
         return true;
     case STEP_ABORT:
         add_option(maker, NBD_OPT_ABORT, 0);
+        return true;
+    case STEP_STARTTLS:
+        add_option(maker, NBD_OPT_STARTTLS, 0);
+        return true;
+    case STEP_HELLO:
+    case STEP_HELLO_CUT:
+        add_hello(maker);
+        if (step == STEP_HELLO_CUT)
+            cut(maker, from, (maker->cycle->bytes->len - from) / 2);
         return true;
     case STEP_ENTER:
         make_enter(maker);
@@ -266,6 +283,7 @@ static void make_hearing(Maker *maker, SoakStep step, SoakStep before)
 
     switch (step) {
     case STEP_GREETED:
+    case STEP_ANSWERED:
         hear(maker, HEAR_SOMETHING);
         break;
     case STEP_GREETING:

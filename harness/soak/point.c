@@ -6,7 +6,7 @@
 #include "soak/ghost.h"
 #include "soak/private.h"
 
-enum { READS = 1 << 0, WRITES = 1 << 1 };
+enum { READS = 1 << 0, WRITES = 1 << 1, TLS = 1 << 2 };
 
 static const SoakPhase phases[] = {
 #define PHASE(NAME, ABOUT, STYLES, SOFT, FLAG, TRAITS, ...)                                        \
@@ -21,6 +21,7 @@ static const SoakPhaseDetail details[] = {
      .soft_styles = (SOFT),                                                                        \
      .flag = (FLAG),                                                                               \
      .reads = ((TRAITS)&READS) != 0,                                                               \
+     .tls = ((TRAITS)&TLS) != 0,                                                                   \
      .steps = {__VA_ARGS__}},
 #include "soak/phases.def"
 #undef PHASE
@@ -102,6 +103,8 @@ static const char *unfit_phase(const SoakPhase *phase, const SoakTarget *target)
     if (strcmp(phase->name, "inside-option-data") == 0 && facts->style == STYLE_NEWSTYLE &&
         (target->export_name == NULL || target->export_name[0] == '\0'))
         return "the option has no data, because the export's name is empty";
+    if (detail->tls && !target->tls)
+        return "it is about TLS, which takes --tls";
     if (detail->flag != 0 && (facts->transmission_flags & detail->flag) == 0)
         return lacking_flag(detail->flag);
     if ((phase->writes || detail->reads) && soak_request_length(facts, 1) == 0)

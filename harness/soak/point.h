@@ -57,6 +57,7 @@ typedef struct {
     /* of a session that was probed: style, handshake and transmission flags, size, block sizes */
     SessionFacts facts;
     bool allow_writes;
+    bool tls;         /* it has TLS, beside plain text */
     unsigned at_once; /* connections that it serves at once, as far as tried; 0: take it for one */
     unsigned timeout_ms;      /* for each answer */
     const volatile int *stop; /* nonzero: give up; may be NULL */

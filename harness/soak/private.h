@@ -23,8 +23,12 @@ typedef enum {
     STEP_STRANGE_GO,
     STEP_STRANGE_NAME,
     STEP_ABORT,
+    STEP_STARTTLS,
+    STEP_HELLO_CUT, /* TLS's */
+    STEP_HELLO,
     /* heard: the handshake */
     STEP_REPLIES,
+    STEP_ANSWERED, /* there is something to read */
     STEP_EXPORT,
     /* STEP_OPTION and its answer */
     STEP_ENTER,
@@ -60,7 +64,7 @@ typedef enum {
 typedef struct {
     unsigned styles, soft_styles;
     uint16_t flag;
-    bool reads;
+    bool reads, tls;
     SoakStep steps[SOAK_MAX_STEPS]; /* ended by STEP_NONE */
 } SoakPhaseDetail;
 const SoakPhaseDetail *soak_phase_detail(const SoakPhase *phase);

@@ -15,6 +15,7 @@
 #include "reference/reference.h"
 #include "soak/point.h"
 #include "soak/private.h"
+#include "transport/tls.h"
 
 void soak_cycle_tests(void);
 
@@ -142,6 +143,23 @@ static void every_point_cycles_over_a_unix_socket(void)
     ref_server_free(server);
     g_unlink(path);
     g_rmdir(folder);
+}
+
+static void a_target_with_tls_has_more_points(void)
+{
+    const TransportTlsOptions own = {.certificates = TEST_CERTIFICATES "/good"};
+    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_SERVER, &own, NULL);
+    const RefConfig config = {.tls = settings};
+    RefServer *server = raw_serve(&config, SIZE);
+    g_autoptr(TransportAddress) address = address_of(server);
+    SoakTarget target = target_at(address);
+
+    unsigned plain = run_all(&target, 2);
+    target.tls = true;
+    CU_ASSERT_TRUE(run_all(&target, 20) >= plain + 15);
+    CU_ASSERT_TRUE(becomes_empty(server));
+    CU_ASSERT_TRUE(raw_served(server));
+    ref_server_free(server);
 }
 
 static void other_handshakes_have_their_points(void)
@@ -312,6 +330,7 @@ void soak_cycle_tests(void)
 
     CU_ADD_TEST(suite, every_point_cycles_over_tcp);
     CU_ADD_TEST(suite, every_point_cycles_over_a_unix_socket);
+    CU_ADD_TEST(suite, a_target_with_tls_has_more_points);
     CU_ADD_TEST(suite, other_handshakes_have_their_points);
     CU_ADD_TEST(suite, size_constraints_are_obeyed);
     CU_ADD_TEST(suite, requests_keep_within_the_constraints);
