@@ -221,8 +221,8 @@ static void nobody_has_to_be_slow_for_that(void)
 /* It has the client's flags and one byte of its option by then. */
 static void a_slow_client_that_is_dropped_is_no_longer_there(void)
 {
-    const char *const scripts[] = {
-        HELLO_THEN "take 5; S close", "serve", "serve", "serve", "serve", NULL};
+    static const char drops[] = HELLO_THEN "take 5; S close";
+    const char *const scripts[] = {drops, "serve", "serve", "serve", "serve", NULL};
     const FakeConfig config = {.scripts = scripts, .size = SIZE};
     g_autoptr(FakeServer) fake = fake_server_new(&config);
     SoakTarget target = target_at(fake_server_address(fake));

@@ -6,6 +6,7 @@
 #include <glib/gstdio.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -300,7 +301,7 @@ static void cycles_stop_when_told(void)
     CU_ASSERT_TRUE(g_error_matches(error, SOAK_ERROR, SOAK_ERROR_STOPPED));
 }
 
-static gpointer tell_to_stop(gpointer stop)
+static void *tell_to_stop(void *stop)
 {
     g_usleep(G_USEC_PER_SEC / 5);
     *(volatile int *)stop = 1;
@@ -314,14 +315,15 @@ static void who_waits_for_an_answer_stops_when_told(void)
     SoakTarget target = target_at(fake_server_address(fake));
     g_autoptr(GError) error = NULL;
     volatile int stop = 0;
+    pthread_t thread;
     gint64 began_us = g_get_monotonic_time();
 
     target.stop = &stop;
-    GThread *thread = g_thread_new("stop", tell_to_stop, (gpointer)&stop);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, tell_to_stop, (void *)&stop), 0);
     CU_ASSERT_FALSE(run("after-go", ENDING_CLOSE, &target, 100, NULL, &error));
     CU_ASSERT_TRUE(g_error_matches(error, SOAK_ERROR, SOAK_ERROR_STOPPED));
     CU_ASSERT_TRUE(g_get_monotonic_time() - began_us < target.timeout_ms * 500);
-    g_thread_join(thread);
+    pthread_join(thread, NULL);
 }
 
 void soak_cycle_tests(void)

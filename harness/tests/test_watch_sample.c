@@ -134,7 +134,7 @@ static void threads_children_and_zombies_are_counted(void)
 static void a_zombie_of_another_parent_is_no_zombie_of_the_server(void)
 {
     pid_t child = fork();
-    WatchSample sample;
+    WatchSample sample = {.processes = 1};
 
     if (child == 0) {
         pause();
