@@ -115,7 +115,7 @@ static bool line_writes(Compiler *compiler, const Verb *verb, const Statement *l
     return !value_integer_of(line_position(line, 0), &compiler->scope, &wire_commands,
                              compiler->scenario, &command, NULL) ||
            session_command_writes(command) || line_arg(line, "data") != NULL ||
-           line_arg(line, "magic") != NULL;
+           line_arg(line, "magic") != NULL || line_arg(line, "split") != NULL;
 }
 
 /* `negotiate plain`, `open structured` */

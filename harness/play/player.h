@@ -145,6 +145,10 @@ const char *line_connection_name(const Statement *line);
 /* Sends, in the run's segments. Refuses what could change an export without leave. */
 void player_send(Player *player, Connection *connection, const void *bytes, size_t size);
 
+/* split.c: the first AT bytes of MESSAGE, and when the peer has taken them, as far as can be seen, the rest. */
+void player_send_split(Player *player, Connection *connection, const GByteArray *message,
+                       size_t at);
+
 /* ---- Waiting ---------------------------------------------------------------------------------- */
 
 typedef enum {
@@ -286,6 +290,7 @@ typedef struct {
     bool bare;      /* PAYLOAD_LEN is left out, though data follow */
     GBytes *data;   /* or NULL */
     uint64_t cut;   /* send no more than this many bytes; UINT64_MAX: all */
+    uint64_t split; /* send so many bytes first; UINT64_MAX: all */
 } RequestSpec;
 
 /* A request for COMMAND with a cookie of its own; its other fields are 0. */

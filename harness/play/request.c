@@ -18,7 +18,8 @@ RequestSpec player_request_spec(const Connection *connection, uint64_t command)
     return (RequestSpec){.command = command,
                          .cookie = connection->next_cookie,
                          .magic = UINT64_MAX,
-                         .cut = UINT64_MAX};
+                         .cut = UINT64_MAX,
+                         .split = UINT64_MAX};
 }
 
 static bool is_extended(const Connection *connection, const RequestSpec *spec)
@@ -62,7 +63,9 @@ void player_request(Player *player, Connection *connection, const RequestSpec *s
     connection->has_cookie = true;
     if (spec->cookie >= connection->next_cookie && spec->cookie < UINT32_MAX)
         connection->next_cookie = spec->cookie + 1;
-    player_send(player, connection, message->data, (size_t)MIN(spec->cut, message->len));
+    if (spec->cut < message->len)
+        g_byte_array_set_size(message, (guint)spec->cut);
+    player_send_split(player, connection, message, (size_t)MIN(spec->split, message->len));
 }
 
 static Match match_answer(Player *player, Connection *connection, gpointer data,

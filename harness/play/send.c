@@ -176,7 +176,9 @@ static void play_option(Player *player, const Statement *line)
         return;
     g_autoptr(GByteArray) message = player_message(WIRE_OPTION, value, data->data, data->len);
     uint64_t cut = player_integer(player, line, "cut", NULL, message->len);
-    player_send(player, connection, message->data, (size_t)MIN(cut, message->len));
+    g_byte_array_set_size(message, (guint)MIN(cut, message->len));
+    player_send_split(player, connection, message,
+                      (size_t)player_integer(player, line, "split", NULL, message->len));
 }
 
 /* ---- Requests --------------------------------------------------------------------------------- */
@@ -230,6 +232,7 @@ static void play_request(Player *player, const Statement *line)
     spec.length = player_integer(player, line, "length", NULL, 0);
     spec.magic = player_integer(player, line, "magic", NULL, spec.magic);
     spec.cut = player_integer(player, line, "cut", NULL, UINT64_MAX);
+    spec.split = player_integer(player, line, "split", NULL, UINT64_MAX);
     if (data != NULL)
         spec.data = player_payload(player, data->value, spec.offset, spec.length);
     else
@@ -356,13 +359,19 @@ static const Position hold_positions[] = {{.words = directions}, {0}};
 static const Field no_fields[] = {{0}};
 static const Field flags_fields[] = {
     {"value", FIELD_INTEGER, &wire_client_flags}, {"cut", FIELD_INTEGER, NULL}, {0}};
-static const Field option_fields[] = {
-    {"name", FIELD_BYTES, NULL},          {"info", FIELD_INTEGER, &wire_info_types},
-    {"data", FIELD_BYTES, NULL},          {"length", FIELD_INTEGER, NULL},
-    {"name-length", FIELD_INTEGER, NULL}, {"count", FIELD_INTEGER, NULL},
-    {"query", FIELD_BYTES, NULL},         {"query-length", FIELD_INTEGER, NULL},
-    {"copies", FIELD_INTEGER, NULL},      {"magic", FIELD_INTEGER, NULL},
-    {"cut", FIELD_INTEGER, NULL},         {0}};
+static const Field option_fields[] = {{"name", FIELD_BYTES, NULL},
+                                      {"info", FIELD_INTEGER, &wire_info_types},
+                                      {"data", FIELD_BYTES, NULL},
+                                      {"length", FIELD_INTEGER, NULL},
+                                      {"name-length", FIELD_INTEGER, NULL},
+                                      {"count", FIELD_INTEGER, NULL},
+                                      {"query", FIELD_BYTES, NULL},
+                                      {"query-length", FIELD_INTEGER, NULL},
+                                      {"copies", FIELD_INTEGER, NULL},
+                                      {"magic", FIELD_INTEGER, NULL},
+                                      {"cut", FIELD_INTEGER, NULL},
+                                      {"split", FIELD_INTEGER, NULL},
+                                      {0}};
 static const Field request_fields[] = {{"flags", FIELD_INTEGER, &wire_command_flags},
                                        {"cookie", FIELD_INTEGER, NULL},
                                        {"offset", FIELD_INTEGER, NULL},
@@ -373,6 +382,7 @@ static const Field request_fields[] = {{"flags", FIELD_INTEGER, &wire_command_fl
                                        {"payload", FIELD_INTEGER, NULL},
                                        {"magic", FIELD_INTEGER, NULL},
                                        {"cut", FIELD_INTEGER, NULL},
+                                       {"split", FIELD_INTEGER, NULL},
                                        {0}};
 
 const Verb play_send_verbs[] = {
@@ -390,13 +400,14 @@ const Verb play_send_verbs[] = {
      .play = play_option,
      .usage =
          "C: option OPTION [name=S] [info=TYPE…] [query=S…] [copies=N] [data=S] [length=N] [name-length=N] "
-         "[query-length=N] [count=N] [magic=N] [cut=N]",
+         "[query-length=N] [count=N] [magic=N] [cut=N] [split=N]",
      .manual =
          "Sends an option. EXPORT_NAME, INFO and GO carry `name` (by default the run's export) and one "
          "information request for each `info`; LIST_META_CONTEXT and SET_META_CONTEXT `name` and each "
          "`query`, all of them `copies` times over; `data` replaces all of that. `length`, `name-length`, "
          "`query-length`, "
-         "`count` and `magic` replace the true values; `cut` sends only the first N bytes."},
+         "`count` and `magic` replace the true values; `cut` sends only the first N bytes, `split` those first, and "
+         "the rest once the peer has taken them."},
     {.name = "request",
      .actor = ACTOR_CLIENT,
      .positions = command_positions,
@@ -404,11 +415,11 @@ const Verb play_send_verbs[] = {
      .play = play_request,
      .usage =
          "C: request COMMAND [compact | extended] [flags=FLAGS] [cookie=N] [offset=N] [length=N] "
-         "[data=PAYLOAD | effect=N [id=N…]] [payload=0] [magic=N] [cut=N]",
+         "[data=PAYLOAD | effect=N [id=N…]] [payload=0] [magic=N] [cut=N] [split=N]",
      .manual =
          "Sends a request. The cookie is a new one unless given. `data` is `pattern`, `other` (a second "
          "pattern), `zero`, or a string; it follows the header as it is. `cut` sends only the first N "
-         "bytes of header and data. The header has the form that was negotiated, unless `compact` or "
+         "bytes of header and data, `split` those first, and the rest once the peer has taken them. The header has the form that was negotiated, unless `compact` or "
          "`extended` says otherwise (with `magic` it is compact); in an extended one PAYLOAD_LEN is set for "
          "WRITE and with data, unless by `payload=0`. `effect` and `id` make the data of BLOCK_STATUS: a "
          "length, and ids of contexts."},

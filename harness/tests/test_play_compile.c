@@ -56,7 +56,7 @@ static void an_unknown_field_is_told_with_those_that_there_are(void)
 {
     REFUSED(
         "negotiate\nC: option ABORT lenght=0\n", 2, 17,
-        "option has no lenght; it has name, info, data, length, name-length, count, query, query-length, copies, magic, cut",
+        "option has no lenght; it has name, info, data, length, name-length, count, query, query-length, copies, magic, cut, split",
         "C: option ABORT lenght=0", "                ^");
     REFUSED("connect\nS: close now=1\n", 2, 10, "close has no now; it has no named arguments",
             "S: close now=1", "         ^");
@@ -128,7 +128,7 @@ static void missing_arguments_are_told(void)
     REFUSED(
         "negotiate\nC: option\n", 2, 4,
         "something is missing: see `C: option OPTION [name=S] [info=TYPE…] [query=S…] [copies=N] [data=S] [length=N] "
-        "[name-length=N] [query-length=N] [count=N] [magic=N] [cut=N]`",
+        "[name-length=N] [query-length=N] [count=N] [magic=N] [cut=N] [split=N]`",
         "C: option", "   ^");
     REFUSED("negotiate\nS: reply LIST\n", 2, 4,
             "something is missing: see "

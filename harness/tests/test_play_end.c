@@ -69,6 +69,15 @@ static void our_own_ends_reach_the_server(void)
           "robust.answers");
 }
 
+static void a_split_message_comes_whole(void)
+{
+    PLAYS("negotiate\nC: option ABORT split=15\nS: reply ABORT ACK\n", HELLO ABORT ACK("ABORT"),
+          "pass", "");
+    PLAYS("open\nC: request FLUSH split=5\nS: ok\n", OPEN_DISK FLUSH("1") DONE("1"), "pass", "");
+    PLAYS("open\nC: request FLUSH split=500\nS: ok\n", OPEN_DISK FLUSH("1") DONE("1"), "pass",
+          "");
+}
+
 static void a_connection_is_left_as_a_client_should_leave(void)
 {
     g_autoptr(Played) haggling = played_new("negotiate\n", HELLO ABORT ACK("ABORT"));
@@ -169,6 +178,7 @@ void play_end_tests(void)
     CU_ADD_TEST(suite, replies_in_flight_may_come_before_the_close);
     CU_ADD_TEST(suite, which_requirement_a_hang_up_breaks_depends_on_the_line);
     CU_ADD_TEST(suite, our_own_ends_reach_the_server);
+    CU_ADD_TEST(suite, a_split_message_comes_whole);
     CU_ADD_TEST(suite, a_connection_is_left_as_a_client_should_leave);
     CU_ADD_TEST(suite, then_lines_are_played_however_the_case_ended);
     CU_ADD_TEST(suite, then_lines_are_played_after_a_failure);
