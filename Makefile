@@ -281,7 +281,7 @@ mutants: ## play the catalogue against each quirk of the reference server, print
 	@+$(SUBMAKE) SANITIZE= COVERAGE= all
 	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) scripts/mutants $(ARGS)
 
-soak-servers: ## soak clean servers 20 times each, in full: nothing may be found (an hour)
+soak-servers: ## soak clean servers 20 times each, in full: nothing may be found (two hours)
 	@scripts/setup check
 	@+$(SUBMAKE) SANITIZE= COVERAGE= all
 	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) \
