@@ -46,6 +46,7 @@ TOUR = [
     "server/tls/starttls/acknowledged",
     "server/tls/notls/refused",
 ]
+PATIENCE = "5"
 UNREACHABLE = 125  # the exit status where the target can't be played to
 
 
@@ -78,6 +79,7 @@ WAYS = [
     Way(("--oldstyle",), marks=("oldstyle",)),
     Way(("--newstyle",)),
     Way(("--size", "511")),
+    Way(("--threads", "1"), marks=("robust.idle",)),
     Way(("--export", "disk:size=64M", "--default-export", "disk")),
     Way(("--export", ":size=64M,block=4k/64k/2M,require")),
     Way(play=("--replies", "extended"), marks=("extended",)),
@@ -92,6 +94,7 @@ class Quirk:
 
     name: str
     requirement: str
+    liberty: bool = False  # breaks nothing, and must not be blamed
     needs: str = ""
 
     @property
@@ -116,6 +119,7 @@ class Blame:
     case: str
     requirement: str
     silent: bool = False  # only by an answer that did not come
+    cited: frozenset[str] = frozenset()  # all that the case cites
 
 
 def quirks() -> list[Quirk]:
@@ -128,6 +132,8 @@ def quirks() -> list[Quirk]:
             name = words
         elif words.startswith("breaks "):
             found.append(Quirk(name, words.split()[1].rstrip(";")))
+        elif words.startswith("makes use of "):
+            found.append(Quirk(name, words.split()[3].rstrip(";"), True))
         elif words.startswith("needs "):
             found[-1].needs = words
     return found
@@ -149,7 +155,7 @@ class Catalogue:
 
 
 def blames_in(report: dict[str, Any]) -> set[Blame]:
-    return {Blame(case["id"], each["requirement"], case["kind"] == "no-answer")
+    return {Blame(case["id"], each["requirement"], case["kind"] == "no-answer", frozenset(case["requirements"]))
             for case in report.get("cases", []) if case["verdict"] in ("fail", "warn")
             for each in case["violations"]}
 
@@ -185,8 +191,8 @@ class Court:
                 finally:
                     server.terminate()
 
-    def play(self, way: Way, where: list[str], only: list[str]) -> set[Blame]:
-        args = [*where, "--allow-writes", "--timeout", self.timeout, *self.fill(way.play)]
+    def play(self, way: Way, where: list[str], only: list[str], timeout: str = "") -> set[Blame]:
+        args = [*where, "--allow-writes", "--timeout", timeout or self.timeout, *self.fill(way.play)]
         for case in only:
             args += ["--only", case]
         status, report = peerlib.run_json(args)
@@ -199,27 +205,40 @@ class Court:
         with self.lock:
             if way not in self.innocent:
                 with self.serving(way, "", []) as target:
-                    blames = self.play(way, ["--target", target], []) if target else set()
+                    blames = self.play(way, ["--target", target], [], PATIENCE) if target else set()
                 self.innocent[way] = {(each.case, each.requirement) for each in blames}
             return self.innocent[way]
 
     def try_quirk(self, quirk: Quirk, way: Way, only: list[str]) -> set[Blame]:
         """What is blamed on a server with the quirk, when the cases ONLY (or all) are played."""
+        # Nobody waits for the answers of a server that breaks nothing, unless the machine is busy.
+        timeout = PATIENCE if quirk.liberty else ""
         if quirk.spawned:
             command = [peerlib.nbdconform(), "serve", "--socket", "{socket}", "--quirk", quirk.name,
                        *self.fill(way.serve)]
-            blames = self.play(way, ["--spawn", shlex.join(command)], only)
+            blames = self.play(way, ["--spawn", shlex.join(command)], only, timeout)
         else:
             with self.serving(way, quirk.needs, ["--quirk", quirk.name]) as target:
-                blames = self.play(way, ["--target", target], only) if target else set()
+                blames = self.play(way, ["--target", target], only, timeout) if target else set()
         innocent = self.clean(way) if blames else set()
         return {each for each in blames if (each.case, each.requirement) not in innocent}
 
 
-def requirements_checked(root: pathlib.Path = peerlib.ROOT) -> list[str]:
-    """The requirements that bind servers and that a case or a rule checks, by the table."""
-    lines = (root / "cases" / "requirements.tsv").read_text(encoding="utf-8").splitlines()
+def table_of_requirements() -> list[dict[str, str]]:
+    lines = (peerlib.ROOT / "cases" / "requirements.tsv").read_text(encoding="utf-8").splitlines()
     names = lines[0].split("\t")
-    rows = [dict(zip(names, line.split("\t"))) for line in lines[1:] if line]
-    return [row["id"] for row in rows
+    return [dict(zip(names, line.split("\t"))) for line in lines[1:] if line]
+
+
+def requirements_checked() -> list[str]:
+    """The requirements that bind servers and that a case or a rule checks, by the table."""
+    return [row["id"] for row in table_of_requirements()
             if row["role"] in ("server", "both") and row["check"].split("+")[0] in ("case", "rule")]
+
+
+WEAK = frozenset(row["id"] for row in table_of_requirements() if row["level"] in ("MAY", "SHOULD", "SHOULD NOT"))
+
+
+def blames_rightly(blame: Blame, quirk: Quirk) -> bool:
+    """Of several that one line cites, the strongest is blamed: a weaker one is found with it."""
+    return quirk.requirement == blame.requirement or (quirk.requirement in WEAK and quirk.requirement in blame.cited)

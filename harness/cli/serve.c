@@ -254,8 +254,9 @@ static void print_quirks(void)
     const RefQuirk *quirks = ref_quirks(&count);
 
     for (size_t i = 0; i < count; i++)
-        printf("%s\n    %s\n    breaks %s%s%s\n%s", quirks[i].name, quirks[i].summary,
-               quirks[i].requirement, g_str_equal(quirks[i].seen, "-") ? "" : "; seen: ",
+        printf("%s\n    %s\n    %s %s%s%s\n%s", quirks[i].name, quirks[i].summary,
+               quirks[i].liberty ? "makes use of" : "breaks", quirks[i].requirement,
+               g_str_equal(quirks[i].seen, "-") ? "" : "; seen: ",
                g_str_equal(quirks[i].seen, "-") ? "" : quirks[i].seen, needs[quirks[i].needs]);
 }
 

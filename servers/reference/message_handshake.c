@@ -17,11 +17,12 @@ static void put_zeroes(Connection *c, uint64_t count, uint64_t garbled)
 }
 
 static bool alter_greeting(Connection *c, uint64_t greeting[WIRE_MAX_FIELDS], uint64_t *size,
-                           uint64_t *flags, uint64_t *garbled)
+                           uint64_t *flags, uint64_t *zeroes, uint64_t *garbled)
 {
     QuirkEvent event =
         QUIRK_EVENT([F_PASSWD] = greeting[GREETING_PASSWD], [F_MAGIC] = greeting[GREETING_MAGIC],
-                    [F_FLAGS] = *flags, [F_SIZE] = *size);
+                    [F_FLAGS] = *flags, [F_SIZE] = *size, [F_ZEROES] = *zeroes,
+                    [F_CONNECTIONS] = ref_server_accepted(c->loop->server));
 
     message_apply(c, AT_GREETING, &event);
     if (message_cut_off(c, &event))
@@ -30,6 +31,7 @@ static bool alter_greeting(Connection *c, uint64_t greeting[WIRE_MAX_FIELDS], ui
     greeting[GREETING_MAGIC] = event.field[F_MAGIC];
     *flags = event.field[F_FLAGS];
     *size = event.field[F_SIZE];
+    *zeroes = event.field[F_ZEROES];
     *garbled = event.garble;
     message_follow_up(c, &event);
     return true;
@@ -39,25 +41,25 @@ void message_put_oldstyle(Connection *c)
 {
     uint64_t greeting[WIRE_MAX_FIELDS] = {NBD_INIT_PASSWD, NBD_CLISERV_MAGIC};
     uint64_t rest[WIRE_MAX_FIELDS] = {c->facts.size, c->facts.flags};
-    uint64_t garbled = UINT64_MAX;
+    uint64_t zeroes = NBD_ZEROES, garbled = UINT64_MAX;
 
-    if (message_is_quirky(c) &&
-        !alter_greeting(c, greeting, &rest[OLDSTYLE_SIZE], &rest[OLDSTYLE_FLAGS], &garbled))
+    if (message_is_quirky(c) && !alter_greeting(c, greeting, &rest[OLDSTYLE_SIZE],
+                                                &rest[OLDSTYLE_FLAGS], &zeroes, &garbled))
         return;
     message_put(c, WIRE_GREETING, greeting);
     message_put(c, WIRE_OLDSTYLE, rest);
-    put_zeroes(c, NBD_ZEROES, garbled);
+    put_zeroes(c, zeroes, garbled);
 }
 
 void message_put_newstyle(Connection *c, uint64_t handshake_flags)
 {
     uint64_t greeting[WIRE_MAX_FIELDS] = {NBD_INIT_PASSWD, NBD_IHAVEOPT};
     uint64_t flags[WIRE_MAX_FIELDS] = {handshake_flags};
-    uint64_t size = 0;
+    uint64_t size = 0, zeroes = 0;
     uint64_t garbled;
 
     if (message_is_quirky(c) &&
-        !alter_greeting(c, greeting, &size, &flags[NEWSTYLE_FLAGS], &garbled))
+        !alter_greeting(c, greeting, &size, &flags[NEWSTYLE_FLAGS], &zeroes, &garbled))
         return;
     message_put(c, WIRE_GREETING, greeting);
     message_put(c, WIRE_NEWSTYLE, flags);
@@ -123,6 +125,18 @@ static void claimed_requests(QuirkEvent *event, const uint8_t *data, uint32_t le
         event->field[F_HIGHEST] = MAX(event->field[F_HIGHEST], wire_get(data + at, 2));
 }
 
+/* Bytes of the name that C's strings, paths, formats or terminals take for something else. */
+static uint64_t odd_bytes(uint32_t option, const uint8_t *data, uint32_t length)
+{
+    uint32_t at = option == NBD_OPT_EXPORT_NAME ? 0 : 4;
+    uint64_t end = MIN(length, at + claimed_name_length(option, data, length));
+    uint64_t odd = 0;
+
+    for (; at < end; at++)
+        odd += !g_ascii_isprint(data[at]) || data[at] == '%' || data[at] == '/';
+    return odd;
+}
+
 /* The queries for metadata contexts, of well-formed data: how many, and how long the first is. */
 static void claimed_queries(QuirkEvent *event, const uint8_t *data, uint32_t length)
 {
@@ -141,7 +155,8 @@ bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length)
     QuirkEvent event =
         QUIRK_EVENT([F_OPTION] = c->option.option, [F_LENGTH] = *length,
                     [F_NAME_LENGTH] = claimed_name_length(c->option.option, data, *length),
-                    [F_BARE] = handshake_is_bare(c));
+                    [F_NAME_ODD] = odd_bytes(c->option.option, data, *length),
+                    [F_LEFT] = c->hung_up, [F_BARE] = handshake_is_bare(c));
     if (c->option.option == NBD_OPT_INFO || c->option.option == NBD_OPT_GO)
         claimed_requests(&event, data, *length);
     if (c->option.option == NBD_OPT_LIST_META_CONTEXT ||

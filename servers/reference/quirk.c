@@ -20,20 +20,23 @@
     }
 #define LESS(number) (UINT64_MAX - (number) + 1)
 #define NOT_A_COMMAND 0xfff0
-#define QUIRK(...) QUIRK_NEEDING(REF_NEEDS_NOTHING, __VA_ARGS__)
+#define QUIRK(...) ENTRY(false, REF_NEEDS_NOTHING, __VA_ARGS__)
+#define QUIRK_NEEDING(needs, ...) ENTRY(false, needs, __VA_ARGS__)
+#define LIBERTY(name, requirement, ...)                                                            \
+    ENTRY(true, REF_NEEDS_NOTHING, name, requirement, "-", __VA_ARGS__)
 
-#define QUIRK_NEEDING(needs_, name_, requirement_, seen_, summary_, ...)                           \
-    {name_, requirement_, seen_, summary_, needs_},
+#define ENTRY(liberty_, needs_, name_, requirement_, seen_, summary_, ...)                         \
+    {liberty_, name_, requirement_, seen_, summary_, needs_},
 static const RefQuirk quirks[] = {
 #include "reference/quirks.def"
 };
-#undef QUIRK_NEEDING
+#undef ENTRY
 
-#define QUIRK_NEEDING(needs_, name_, requirement_, seen_, summary_, ...) {__VA_ARGS__},
+#define ENTRY(liberty_, needs_, name_, requirement_, seen_, summary_, ...) {__VA_ARGS__},
 static const QuirkRule rules[][MOST_RULES] = {
 #include "reference/quirks.def"
 };
-#undef QUIRK_NEEDING
+#undef ENTRY
 
 const RefQuirk *ref_quirks(size_t *count)
 {

@@ -40,10 +40,12 @@ typedef enum {
     F_OPTION, /* header, option, facts, option reply */
     F_LENGTH, /* of data: option, option reply, request */
     F_NAME_LENGTH, /* as NBD_OPT_INFO, GO, EXPORT_NAME, and an option reply SERVER, claim it */
+    F_NAME_ODD,    /* … how many bytes of it are no printable ASCII, or are '%' or '/' */
     F_REQUESTS, /* how many information requests NBD_OPT_INFO and GO claim, and how many queries there
                    are for metadata contexts */
     F_HIGHEST, /* the highest of those requests */
     F_QUERY,   /* option: the length of the first query */
+    F_LEFT,    /* option: whether its client is known to have closed */
     F_KNOWN,   /* facts: whether there is such an export */
     F_SIZE,    /* facts, export, oldstyle greeting */
     F_MINIMUM, /* facts */
@@ -54,7 +56,7 @@ typedef enum {
     F_REQUIRE,     /* facts: whether clients must ask for the constraints */
     F_TYPE,        /* option reply, chunk */
     F_INFO,        /* option reply of type INFO: the information type; else a value of no type */
-    F_ZEROES,      /* export: how many follow */
+    F_ZEROES,      /* export, oldstyle greeting: how many follow */
     F_COMMAND,     /* request, reply, chunk */
     F_COOKIE,
     F_OFFSET,
@@ -72,7 +74,7 @@ typedef enum {
     F_PHASE,        /* leave: 1 in the handshake, 2 in transmission */
     F_WAITING,      /* request, reply: bytes that have come behind the request */
     F_SIGNAL,       /* signal: its number */
-    F_CONNECTIONS,  /* signal: how many there are */
+    F_CONNECTIONS,  /* signal: how many there are; greeting: how many there have been */
     F_TLS,          /* at all points: one of TLS_… */
     F_BARE,         /* option: whether it is refused for want of TLS */
     F_TLS_ONLY,     /* facts: whether the export is, to this client */

@@ -115,8 +115,9 @@ typedef enum {
     REF_NEEDS_TLS,
 } RefNeeds;
 
-/* A named deviation from the protocol. */
+/* A named deviation from the protocol, or from what servers usually do. */
 typedef struct {
+    bool liberty;            /* nothing is broken: it does what REQUIREMENT permits */
     const char *name;        /* "abort-without-ack" */
     const char *requirement; /* the id of the requirement that it breaks */
     const char *seen;        /* where it was seen: "xapi X15", or "-" */
