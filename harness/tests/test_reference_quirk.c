@@ -678,8 +678,7 @@ static void without_quirks_each_run_says_the_same(void)
     }
 }
 
-/* What nobody here does: look at when bytes are sent, set no flag, leave at once, read what was trimmed. Nor
- * does anybody send signals. */
+/* What nobody here does: look at when bytes are sent, set no flag, leave at once, read what was trimmed. */
 static const char *const unseen[] = {"nagle",
                                      "unfixed-client-refused",
                                      "unfixed-options-close",
@@ -695,15 +694,14 @@ static void each_quirk_shows_in_some_conversation(void)
     const RefQuirk *quirks = ref_quirks(&count);
 
     for (size_t i = 0; i < count; i++) {
-        if (quirks[i].needs == REF_NEEDS_TLS)
-            continue; /* nobody speaks TLS here */
+        if (quirks[i].needs == REF_NEEDS_TLS || quirks[i].needs == REF_NEEDS_PROCESS ||
+            g_strv_contains(unseen, quirks[i].name))
+            continue; /* nobody speaks TLS here, or sends signals */
         bool old = quirks[i].needs == REF_NEEDS_OLDSTYLE;
         g_autofree char *with = transcript(&quirks[i], old ? REF_OLDSTYLE : REF_FIXED_NEWSTYLE);
-        bool silent =
-            g_strv_contains(unseen, quirks[i].name) || quirks[i].needs == REF_NEEDS_PROCESS;
-        if (g_str_equal(with, old ? oldstyle : fixed) != silent)
+        if (g_str_equal(with, old ? oldstyle : fixed))
             fprintf(stderr, "quirk %s\n", quirks[i].name);
-        CU_ASSERT_EQUAL(g_str_equal(with, old ? oldstyle : fixed), silent);
+        CU_ASSERT_STRING_NOT_EQUAL(with, old ? oldstyle : fixed);
     }
 }
 
