@@ -47,15 +47,6 @@ static void content_is_put_together_in_any_order(void)
                  "pass", "");
 }
 
-/* Chunks must not overlap; where they do, the content is still that of the last. */
-static void a_hole_tells_of_zeroes_whatever_was_told_before(void)
-{
-    PLAYS_CHUNKS("open\n: read length=512 expect=" ZEROES "512 @transmission.read.right-bytes\n",
-                 "request;" CHUNK(BYTES("0000", "512")) CHUNK(HOLE("0000", "0200"))
-                     LAST("type=NONE"),
-                 "fail violation", "transmission.chunk.content-overlap");
-}
-
 static void an_error_in_any_chunk_is_an_error(void)
 {
     PLAYS_CHUNKS("open\nC: request READ length=1536\nS: error EIO @error.defined-value\n",
@@ -206,7 +197,6 @@ void play_structured_tests(void)
     CU_pSuite suite = CU_add_suite("play: structured replies", NULL, NULL);
 
     CU_ADD_TEST(suite, content_is_put_together_in_any_order);
-    CU_ADD_TEST(suite, a_hole_tells_of_zeroes_whatever_was_told_before);
     CU_ADD_TEST(suite, an_error_in_any_chunk_is_an_error);
     CU_ADD_TEST(suite, a_simple_reply_will_do_for_what_reads_nothing);
     CU_ADD_TEST(suite, a_reply_is_due_until_it_is_done);
