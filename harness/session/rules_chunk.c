@@ -60,10 +60,18 @@ static char *none_done(const Session *session, const SessionMessage *message)
     return g_strdup("a chunk NONE has DONE not set");
 }
 
+/* A READ of no bytes: what the server does then is unspecified (proto.md:1954). */
+static bool answers_nothing(const SessionMessage *message)
+{
+    return message->answers && message->request.command == NBD_CMD_READ &&
+           message->request.length == 0;
+}
+
 static char *data_length(const Session *session, const SessionMessage *message)
 {
     (void)session;
-    if (!is_type(message, NBD_REPLY_TYPE_OFFSET_DATA) || message->chunk.length >= 9)
+    if (!is_type(message, NBD_REPLY_TYPE_OFFSET_DATA) || message->chunk.length >= 9 ||
+        (message->chunk.length == 8 && answers_nothing(message)))
         return NULL;
     return g_strdup_printf("a data chunk is " DEC " bytes long, too short for an offset and data",
                            message->chunk.length);
@@ -81,7 +89,7 @@ static char *hole_size(const Session *session, const SessionMessage *message)
 {
     (void)session;
     if (!is_type(message, NBD_REPLY_TYPE_OFFSET_HOLE) || message->chunk.length != 12 ||
-        message->chunk.has_content)
+        message->chunk.has_content || answers_nothing(message))
         return NULL;
     return g_strdup("a hole chunk describes a hole of 0 bytes");
 }

@@ -40,6 +40,12 @@ static bool asks_range(const SessionMessage *message)
     return message->request.length > 0 && !(message->request.flags & NBD_CMD_FLAG_PAYLOAD_LEN);
 }
 
+/* What the server does then is unspecified (proto.md:2229). */
+static bool asks_nothing(const SessionMessage *message)
+{
+    return message->request.length == 0 && !(message->request.flags & NBD_CMD_FLAG_PAYLOAD_LEN);
+}
+
 static bool asks_one(const SessionMessage *message)
 {
     return (message->request.flags & NBD_CMD_FLAG_REQ_ONE) != 0;
@@ -114,7 +120,7 @@ static char *missing_context(const Session *session, const SessionPending *pendi
                              const SessionMessage *message)
 {
     if (!message->chunk.done || message->chunk.is_error || pending->reply.error_chunks > 0 ||
-        message->request.flags & NBD_CMD_FLAG_PAYLOAD_LEN)
+        asks_nothing(message) || message->request.flags & NBD_CMD_FLAG_PAYLOAD_LEN)
         return NULL;
     for (guint i = 0; i < session->contexts->len; i++) {
         SessionContext context = session_context(session, i);
@@ -165,14 +171,16 @@ static bool has_empty_extent(const SessionMessage *message, size_t count)
 
 static char *extent_nonzero(const Session *session, const SessionMessage *message)
 {
-    if (is_wide(message) || !has_empty_extent(message, extents(session, message)))
+    if (is_wide(message) || asks_nothing(message) ||
+        !has_empty_extent(message, extents(session, message)))
         return NULL;
     return g_strdup("an extent is 0 bytes long");
 }
 
 static char *wide_nonzero(const Session *session, const SessionMessage *message)
 {
-    if (!is_wide(message) || !has_empty_extent(message, extents(session, message)))
+    if (!is_wide(message) || asks_nothing(message) ||
+        !has_empty_extent(message, extents(session, message)))
         return NULL;
     return g_strdup("an extent is 0 bytes long");
 }

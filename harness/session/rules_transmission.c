@@ -197,10 +197,16 @@ static char *reply_cookie(const Session *session, const SessionMessage *message)
                            cookie_of(message), session->facts.in_flight);
 }
 
+/* For READ and BLOCK_STATUS of no bytes the server's behaviour is unspecified (proto.md:1954, 2229). */
+static bool asks_nothing(const SessionMessage *message)
+{
+    return message->request.length == 0;
+}
+
 static char *structured_when_negotiated(const Session *session, const SessionMessage *message)
 {
     if (!message->answers || message->request.command != NBD_CMD_READ ||
-        !session->facts.structured || session->facts.extended)
+        !session->facts.structured || session->facts.extended || asks_nothing(message))
         return NULL;
     return g_strdup(
         "READ is answered by a simple reply, although structured replies were negotiated");
@@ -209,7 +215,8 @@ static char *structured_when_negotiated(const Session *session, const SessionMes
 static char *status_structured(const Session *session, const SessionMessage *message)
 {
     if (!message->answers || message->request.command != NBD_CMD_BLOCK_STATUS ||
-        message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS || session->facts.extended)
+        message->value[SIMPLE_REPLY_ERROR] != NBD_SUCCESS || session->facts.extended ||
+        asks_nothing(message))
         return NULL;
     return g_strdup("BLOCK_STATUS is answered by a simple reply that reports success");
 }

@@ -2,6 +2,7 @@
 #include "session_rows.h"
 
 #define RD OPEN_STRUCTURED READ("1")
+#define RD_NO_BYTES OPEN_STRUCTURED "C request type=READ length=0 cookie=1;"
 #define RD_DF OPEN_STRUCTURED "C request type=READ flags=DF length=512 cookie=1;"
 #define RD2 OPEN_STRUCTURED "C request type=READ length=1024 cookie=1;"
 #define FL OPEN_STRUCTURED FLUSH("1")
@@ -35,6 +36,8 @@ static const SessionRow chunk_rows[] = {
      FL "S chunk flags=0x8001 cookie=1;"},
     {"transmission.chunk.data-length", RD CHUNK_DATA("0", "0000", "0"),
      RD CHUNK_DATA("0", "0000", "1")},
+    {"transmission.chunk.data-length", RD CHUNK_DATA("DONE", "0000", "0"),
+     RD_NO_BYTES CHUNK_DATA("DONE", "0000", "0")},
     {"transmission.chunk.data-length",
      RD "S chunk type=OFFSET_DATA flags=DONE cookie=1 + fill 5 0;", RD ALL_DATA},
     {"transmission.chunk.hole-length",
@@ -44,6 +47,9 @@ static const SessionRow chunk_rows[] = {
      RD CHUNK_HOLE("0", "0000", "0200")},
     {"transmission.chunk.hole-size", RD CHUNK_HOLE("0", "0000", "0000"),
      RD CHUNK_HOLE("0", "0000", "0001")},
+    {"transmission.chunk.hole-size", RD CHUNK_HOLE("DONE", "0000", "0000"),
+     RD_NO_BYTES CHUNK_HOLE("DONE", "0000", "0000")},
+    {"transmission.read.structured-when-negotiated", RD FAILS("1", "EIO"), RD_NO_BYTES DONE("1")},
     {"transmission.chunk.error-length",
      FL "S chunk type=ERROR flags=DONE cookie=1 + hex 0000000500;", FL GENERAL("DONE", "05")},
     {"transmission.chunk.error-offset-length",

@@ -70,6 +70,10 @@ static const SessionRow extended_rows[] = {
     {"extended.block-status.extent-nonzero",
      ASKS("base:allocation") WIDE_STATUS("01", EXTENT("0000", ZERO)),
      ASKS("base:allocation") WIDE_STATUS("01", EXTENT("0200", ZERO))},
+    {"extended.block-status.extent-nonzero",
+     ASKS("base:allocation") WIDE_STATUS("01", EXTENT("0000", ZERO)),
+     WIDE SET SELECTED("base:allocation") ENTER(ALL_FLAGS) RQ("BLOCK_STATUS", "length=0")
+         WIDE_STATUS("01", EXTENT("0000", ZERO))},
     {"extended.block-status.narrow-status",
      ASKS("base:allocation") WIDE_STATUS("01", EXTENT("1000", "0000000100000000")),
      ASKS("x-a:b") WIDE_STATUS("01", EXTENT("1000", "0000000100000000"))},

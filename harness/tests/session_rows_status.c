@@ -23,6 +23,11 @@
 
 static const SessionRow status_rows[] = {
     {"transmission.block-status.structured", IN("4096") DONE("1"), IN("4096") FAILS("1", "EINVAL")},
+    {"transmission.block-status.structured", IN("1") DONE("1"), IN("0") DONE("1")},
+    {"transmission.block-status.one-chunk-per-context", IN("1") CHUNK_DONE("1"),
+     IN("0") CHUNK_DONE("1")},
+    {"transmission.block-status.extent-nonzero", IN("1") STATUS("DONE", "01", EXTENT("0000", "00")),
+     IN("0") STATUS("DONE", "01", EXTENT("0000", "00"))},
     {"transmission.block-status.length", IN("4096") STATUS("DONE", "01", ""),
      IN("4096") STATUS("DONE", "01", EXTENT("1000", "00"))},
     {"transmission.block-status.length",
