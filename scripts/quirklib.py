@@ -98,13 +98,18 @@ class Quirk:
     needs: str = ""
 
     @property
+    def arguments(self) -> list[str]:
+        """What `serve` is told."""
+        return self.name.split() if self.name.startswith("--leak") else ["--quirk", self.name]
+
+    @property
     def signalled(self) -> bool:
         return "--spawn" in self.needs
 
     @property
     def spawned(self) -> bool:
         """Whether the run has to start the server itself: again after a crash, so that each case is blamed alone."""
-        return self.signalled or self.name.startswith("crash-")
+        return self.signalled or self.name.startswith(("crash-", "--leak"))
 
     def ways(self) -> list[Way]:
         """All ways, the likeliest first."""
@@ -122,6 +127,10 @@ class Blame:
     cited: frozenset[str] = frozenset()  # all that the case cites
 
 
+# What is no quirk of the table, and breaks what no quirk does.
+LEAKS = [Quirk("--leak zombie,ending=soft,every=16", "robust.no-zombies")]
+
+
 def quirks() -> list[Quirk]:
     text = subprocess.run([peerlib.nbdconform(), "serve", "--list-quirks"], check=True, text=True,
                           stdout=subprocess.PIPE).stdout
@@ -136,7 +145,7 @@ def quirks() -> list[Quirk]:
             found.append(Quirk(name, words.split()[3].rstrip(";"), True))
         elif words.startswith("needs "):
             found[-1].needs = words
-    return found
+    return [*found, *LEAKS]
 
 
 class Catalogue:
@@ -214,11 +223,11 @@ class Court:
         # Nobody waits for the answers of a server that breaks nothing, unless the machine is busy.
         timeout = PATIENCE if quirk.liberty else ""
         if quirk.spawned:
-            command = [peerlib.nbdconform(), "serve", "--socket", "{socket}", "--quirk", quirk.name,
+            command = [peerlib.nbdconform(), "serve", "--socket", "{socket}", *quirk.arguments,
                        *self.fill(way.serve)]
             blames = self.play(way, ["--spawn", shlex.join(command)], only, timeout)
         else:
-            with self.serving(way, quirk.needs, ["--quirk", quirk.name]) as target:
+            with self.serving(way, quirk.needs, quirk.arguments) as target:
                 blames = self.play(way, ["--target", target], only, timeout) if target else set()
         innocent = self.clean(way) if blames else set()
         return {each for each in blames if (each.case, each.requirement) not in innocent}

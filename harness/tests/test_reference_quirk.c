@@ -351,6 +351,8 @@ static GByteArray *contexts(void)
             put_queries(bytes, option, queries[i / 2], 1 + i % 2);
     }
     put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "base:nbdconform", 1);
+    put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "base:", 101);
+    put_queries(bytes, NBD_OPT_SET_META_CONTEXT, "base:", 101);
     put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "base:", 1000);
     put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "", 1);
     put_option(bytes, NBD_OPT_SET_META_CONTEXT, "\0\0\0\4disk\0\0\0\1\0\0\0\77base:allocation", 31);
@@ -378,6 +380,7 @@ static GByteArray *chunks(void)
     put_request(bytes, NBD_CMD_READ, 0, 8 * MIB, 65536);
     put_request(bytes, NBD_CMD_READ, DF, 8 * MIB, 65536);
     put_request(bytes, NBD_CMD_READ, DF, 8 * MIB - 32768, 65536);
+    put_request(bytes, NBD_CMD_READ, DF, 8 * MIB, 65536 + 512);
     put_request(bytes, NBD_CMD_READ, 0, 4 * MIB, 65536);
     put_request(bytes, NBD_CMD_READ, 0, 4 * MIB, 2 * MIB);
     put_request(bytes, NBD_CMD_READ, 0, 0, 0);
