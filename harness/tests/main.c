@@ -70,12 +70,12 @@ enum { TEST_SECONDS = 300 };
 SUITES(DECLARE)
 
 /* Every line is there to be read if the program does not come to its end. */
-static void started(const CU_pTest test, const CU_pSuite suite)
+static void started(CU_pTest test, CU_pSuite suite)
 {
     watchdog_start(suite->pName, test->pName, TEST_SECONDS);
 }
 
-static void ended(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failures)
+static void ended(CU_pTest test, CU_pSuite suite, CU_pFailureRecord failures)
 {
     watchdog_start(NULL, NULL, 0);
     if (failures == NULL)

@@ -74,8 +74,7 @@ static void a_split_message_comes_whole(void)
     PLAYS("negotiate\nC: option ABORT split=15\nS: reply ABORT ACK\n", HELLO ABORT ACK("ABORT"),
           "pass", "");
     PLAYS("open\nC: request FLUSH split=5\nS: ok\n", OPEN_DISK FLUSH("1") DONE("1"), "pass", "");
-    PLAYS("open\nC: request FLUSH split=500\nS: ok\n", OPEN_DISK FLUSH("1") DONE("1"), "pass",
-          "");
+    PLAYS("open\nC: request FLUSH split=500\nS: ok\n", OPEN_DISK FLUSH("1") DONE("1"), "pass", "");
 }
 
 static void a_connection_is_left_as_a_client_should_leave(void)
