@@ -55,8 +55,46 @@ GByteArray *player_request_bytes(const Connection *connection, const RequestSpec
     return player_message(kind, value, data, size);
 }
 
+/* What a client may send at most, to whichever session it was told. */
+static uint64_t told_maximum(const Player *player, const Connection *connection)
+{
+    SessionFacts facts = player_facts(player, connection);
+
+    if (!facts.block_size_given && player->target != NULL)
+        facts = player->target->facts;
+    return facts.block_size_given ? facts.maximum : UINT64_MAX;
+}
+
+static bool weighs_maximum(const Scenario *scenario)
+{
+    for (guint i = 0; i < scenario->needs->len; i++) {
+        const Need *need = scenario->needs->pdata[i];
+        if (g_str_equal(need->word, "maximum-payload"))
+            return true;
+    }
+    return false;
+}
+
+/* A case for the usual maxima is not for a server with a smaller one. What is longer than those, or weighs
+ * the maximum itself, means to be too long. */
+static void weigh_length(Player *player, const Connection *connection, const RequestSpec *spec)
+{
+    uint64_t maximum = told_maximum(player, connection);
+    bool carries = spec->command == NBD_CMD_READ || spec->command == NBD_CMD_WRITE;
+
+    if (carries && spec->length > maximum && spec->length <= NBD_DEFAULT_MAX_PAYLOAD &&
+        !weighs_maximum(player->scenario))
+        player_skip(player,
+                    "a request of %" G_GUINT64_FORMAT
+                    " bytes is too long for the maximum payload, %" G_GUINT64_FORMAT,
+                    spec->length, maximum);
+}
+
 void player_request(Player *player, Connection *connection, const RequestSpec *spec)
 {
+    weigh_length(player, connection, spec);
+    if (player->over)
+        return;
     g_autoptr(GByteArray) message = player_request_bytes(connection, spec);
 
     connection->last_cookie = spec->cookie;

@@ -256,6 +256,32 @@ static void needs_are_weighed_on_the_live_session(void)
     }
 }
 
+static void a_case_for_longer_payloads_is_not_for_a_server_with_a_small_maximum(void)
+{
+    static const char opened[] = HELLO ASK("GO", " BLOCK_SIZE") EXPORT("GO", "524288", ALL_FLAGS)
+        SIZES("GO", "minimum=1 preferred=512 maximum=1024") ACK("GO");
+    static const char refuses[] = "request;" FAILS("1", "EINVAL");
+    static const struct {
+        const char *lines, *verdict;
+    } rows[] = {
+        {"open\nC: request READ length=1025\nS: error @robust.answers\n", "skip"},
+        {"open\n: read length=32M @robust.answers\n", "skip"},
+        {"open\n: write length=2k data=pattern @robust.answers\n", "skip"},
+        {"open\nC: request READ length=1024\nS: error @robust.answers\n", "pass"},
+        {"open\nC: request TRIM length=2048\nS: error @robust.answers\n", "pass"},
+        {"open\nC: request READ length=32M+1\nS: error @robust.huge-request\n", "pass"},
+        {"needs maximum-payload < 1M\nopen\nC: request READ length=1025\nS: error @robust.answers\n",
+         "pass"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        bool plays = !g_str_equal(rows[i].verdict, "skip");
+        g_autofree char *script = g_strconcat(opened, plays ? refuses : NULL, NULL);
+        g_autoptr(Played) played = played_new(rows[i].lines, script);
+        PLAYED_IS(played, rows[i].verdict, "", "");
+    }
+}
+
 static void a_target_that_does_not_fit_is_known_beforehand(void)
 {
     static const struct {
@@ -443,6 +469,7 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, what_comes_behind_the_last_reply_is_judged);
     CU_ADD_TEST(suite, nobody_is_blamed_for_what_no_line_asks);
     CU_ADD_TEST(suite, needs_are_weighed_on_the_live_session);
+    CU_ADD_TEST(suite, a_case_for_longer_payloads_is_not_for_a_server_with_a_small_maximum);
     CU_ADD_TEST(suite, a_target_that_does_not_fit_is_known_beforehand);
     CU_ADD_TEST(suite, a_case_is_about_fixed_newstyle_unless_it_says_otherwise);
     CU_ADD_TEST(suite, a_server_without_go_is_entered_as_clients_do);
