@@ -53,16 +53,12 @@ static char *name_of(const Session *session, const SessionMessage *message)
 static char *name_form(const Session *session, const SessionMessage *message)
 {
     g_autofree char *name = name_of(session, message);
-    bool set = answers(session, message, NBD_REP_META_CONTEXT, NBD_OPT_SET_META_CONTEXT) != NULL;
 
     if (name == NULL)
         return NULL;
     const char *colon = strchr(name, ':');
     if (colon == NULL || colon == name)
         return g_strdup("a context's name has no namespace and colon in front");
-    /* In a list this is a wildcard (proto.md:1460). */
-    if (set && colon[1] == '\0')
-        return g_strdup("the name of a context that was selected has no leaf-name");
     return NULL;
 }
 
