@@ -85,15 +85,16 @@ static char *fast_eoverflow(const Session *session, const SessionMessage *messag
     return g_strdup("WRITE_ZEROES with FAST_ZERO fails with EOVERFLOW");
 }
 
-/* A request without payload may be too long to be served at once: in the one reading a READ is such a
- * request, in the other only where the reply could have been a structured one. */
+/* A request without payload may be longer than the advertised maximum, and READ is such a request, too; with
+ * DF it may be too long for one chunk, whatever its length (proto.md:2337). */
 static char *error_eoverflow(const Session *session, const SessionMessage *message)
 {
     if (!error_is(message, NBD_EOVERFLOW))
         return NULL;
     switch (message->request.command) {
     case NBD_CMD_READ:
-        if (session->facts.structured || message->request.length > session->facts.maximum)
+        if ((session->facts.structured && message->request.flags & NBD_CMD_FLAG_DF) ||
+            message->request.length > session->facts.maximum)
             return NULL;
         break;
     case NBD_CMD_TRIM:

@@ -157,6 +157,7 @@ static const SessionRow error_rows[] = {
      ZERO_SLOW CHUNK_ERROR("1", "16")},
     {"transmission.write-zeroes.fast-eoverflow", ZERO("FAST_ZERO") CHUNK_ERROR("1", "4b"),
      ZERO("FAST_ZERO") CHUNK_DONE("1")},
-    {"error.eoverflow", WR CHUNK_ERROR("1", "4b"), RD CHUNK_ERROR("1", "4b")},
+    {"error.eoverflow", WR CHUNK_ERROR("1", "4b"), RD_DF CHUNK_ERROR("1", "4b")},
+    {"error.eoverflow", RD CHUNK_ERROR("1", "4b"), SMALL LONG_READ CHUNK_ERROR("1", "4b")},
 };
 SESSION_ROWS(session_error_rows, error_rows);
