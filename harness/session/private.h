@@ -85,10 +85,12 @@ typedef struct {
 
 /* How far a reply in chunks has come. */
 typedef struct {
-    GArray *ranges;                /* of SessionRange, in order of place, without overlap */
-    GArray *failures;              /* of uint64_t: offsets of errors */
-    GArray *answered;              /* of uint32_t: selected contexts that have their status */
-    bool overflowed;               /* NBD_EOVERFLOW came */
+    GArray *ranges;   /* of SessionRange, in order of place, without overlap */
+    GArray *failures; /* of uint64_t: offsets of errors */
+    GArray *answered; /* of uint32_t: selected contexts that have their status */
+    bool overflowed;  /* NBD_EOVERFLOW came */
+    bool repeated;    /* some context's status came once more: twice_for's */
+    uint32_t twice_for;
     unsigned general, with_offset; /* errors by kind */
 } SessionProgress;
 

@@ -162,8 +162,11 @@ static void note_status(const Session *session, SessionPending *pending, const S
     if (!chunk->has_context || !session_find_context(session, chunk->context, &context))
         return;
     for (guint i = 0; i < progress->answered->len; i++)
-        if (g_array_index(progress->answered, uint32_t, i) == chunk->context)
+        if (g_array_index(progress->answered, uint32_t, i) == chunk->context) {
+            progress->repeated = true;
+            progress->twice_for = chunk->context;
             return;
+        }
     g_array_append_val(progress->answered, chunk->context);
 }
 

@@ -115,12 +115,33 @@ static bool is_answered(const SessionPending *pending, uint32_t context)
     return false;
 }
 
-/* What is missing of a reply that MESSAGE ends, all else being well. */
+/* MESSAGE ends a reply, and no error was reported in it. */
+static bool ends_well(const SessionPending *pending, const SessionMessage *message)
+{
+    return message->chunk.done && !message->chunk.is_error && pending->reply.error_chunks == 0;
+}
+
+/* A context that has its status twice in a reply that MESSAGE ends. */
+static char *repeated_context(const Session *session, const SessionPending *pending,
+                              const SessionMessage *message)
+{
+    const SessionProgress *progress = pending->progress;
+    bool now = is_status(message) && message->chunk.has_context &&
+               is_answered(pending, message->chunk.context);
+    SessionContext context;
+
+    if (!now && (progress == NULL || !progress->repeated))
+        return NULL;
+    uint32_t id = now ? message->chunk.context : progress->twice_for;
+    const char *name = session_find_context(session, id, &context) ? context.name : "";
+    return g_strdup_printf("a second status chunk has come for the context %u, %s", id, name);
+}
+
+/* What is missing of a reply that MESSAGE ends. */
 static char *missing_context(const Session *session, const SessionPending *pending,
                              const SessionMessage *message)
 {
-    if (!message->chunk.done || message->chunk.is_error || pending->reply.error_chunks > 0 ||
-        asks_nothing(message) || message->request.flags & NBD_CMD_FLAG_PAYLOAD_LEN)
+    if (asks_nothing(message) || message->request.flags & NBD_CMD_FLAG_PAYLOAD_LEN)
         return NULL;
     for (guint i = 0; i < session->contexts->len; i++) {
         SessionContext context = session_context(session, i);
@@ -146,11 +167,12 @@ static char *one_per_context(const Session *session, const SessionMessage *messa
         if (!session_find_context(session, id, &context))
             return g_strdup_printf("a status chunk is for the context %u, which is not selected",
                                    id);
-        if (is_answered(pending, id))
-            return g_strdup_printf("a second status chunk comes for the context %u, %s", id,
-                                   context.name);
     }
-    return missing_context(session, pending, message);
+    /* One that fails in the end may have told of a context twice. */
+    if (!ends_well(pending, message))
+        return NULL;
+    char *repeated = repeated_context(session, pending, message);
+    return repeated != NULL ? repeated : missing_context(session, pending, message);
 }
 
 /* ---- With all extents ------------------------------------------------------------------------ */

@@ -49,6 +49,11 @@ static const SessionRow status_rows[] = {
      IN("4096") STATUS("0", "01", EXTENT("1000", "00")) STATUS("DONE", "01", EXTENT("1000", "00")),
      IN("4096") CHUNK_ERROR("1", "16")},
     {"transmission.block-status.one-chunk-per-context",
+     IN("4096") STATUS("0", "01", EXTENT("1000", "00")) STATUS("0", "01", EXTENT("1000", "00"))
+         CHUNK_DONE("1"),
+     IN("4096") STATUS("0", "01", EXTENT("1000", "00")) STATUS("0", "01", EXTENT("1000", "00"))
+         CHUNK_ERROR("1", "05")},
+    {"transmission.block-status.one-chunk-per-context",
      IN("4096") STATUS("0", "01", EXTENT("1000", "00")) STATUS("DONE", "02", EXTENT("1000", "00")),
      IN_TWO STATUS("0", "02", EXTENT("1000", "00")) STATUS("DONE", "01", EXTENT("1000", "00"))},
     {"transmission.block-status.one-chunk-per-context",
