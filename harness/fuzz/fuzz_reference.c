@@ -86,6 +86,17 @@ static void speak(int fd, const uint8_t **data, size_t *size)
         shutdown(fd, SHUT_WR);
 }
 
+/* Waits until something can be done. The alarm by which libFuzzer limits an input's time interrupts. */
+static void await(struct pollfd *events)
+{
+    int ready;
+
+    do {
+        ready = poll(events, 1, PATIENCE_MS);
+    } while (ready < 0 && errno == EINTR);
+    FUZZ_HOLDS(ready > 0); /* else it hangs */
+}
+
 static void converse(int fd, const uint8_t *data, size_t size)
 {
     static uint8_t bin[65536];
@@ -93,7 +104,7 @@ static void converse(int fd, const uint8_t *data, size_t size)
 
     for (size_t heard = 0; heard < ENOUGH;) {
         struct pollfd events = {.fd = fd, .events = (short)(POLLIN | (speaking ? POLLOUT : 0))};
-        FUZZ_HOLDS(poll(&events, 1, PATIENCE_MS) > 0); /* else it hangs */
+        await(&events);
         if (speaking && events.revents & (POLLOUT | POLLERR | POLLHUP)) {
             speak(fd, &data, &size);
             speaking = size > 0;
