@@ -94,7 +94,8 @@ GRAMMAR_SOURCES := $(patsubst harness/%.y,$(GEN)/%.c,$(wildcard harness/*/*.y)) 
 TABLE_SOURCES := $(GEN)/requirement_table.c $(GEN)/catalogue_data.c
 CASES := $(sort $(shell find cases -name '*.case' 2>/dev/null))
 # Everything that may cite a requirement.
-CITING := $(wildcard $(foreach ext,c h def y l,harness/*/*.$(ext) servers/*/*.$(ext))) $(CASES)
+CITING := $(wildcard $(foreach ext,c h def y l,harness/*/*.$(ext) servers/*/*.$(ext)) \
+                   servers/*/*/*.def) $(CASES)
 
 GENERATED_OBJECTS := $(patsubst $(BUILD)/%.c,$(OUT)/%.o,$(GRAMMAR_SOURCES) $(TABLE_SOURCES))
 OBJECTS := $(SOURCES:%.c=$(OUT)/%.o) $(GENERATED_OBJECTS)

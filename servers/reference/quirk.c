@@ -20,6 +20,13 @@
     }
 #define LESS(number) (UINT64_MAX - (number) + 1)
 #define NOT_A_COMMAND 0xfff0
+#define PUT(character, place) ((character)*256 + (place))
+#define BEHIND(bytes, type) ((uint64_t)(bytes)*65536 + (type))
+#define FAILED NBD_REPLY_TYPE_ERROR
+#define FAILED_AT NBD_REPLY_TYPE_ERROR_OFFSET
+#define DATA_CHUNK NBD_REPLY_TYPE_OFFSET_DATA
+#define HOLE_CHUNK NBD_REPLY_TYPE_OFFSET_HOLE
+#define STATUS_CHUNK NBD_REPLY_TYPE_BLOCK_STATUS
 #define QUIRK(...) ENTRY(false, REF_NEEDS_NOTHING, __VA_ARGS__)
 #define QUIRK_NEEDING(needs, ...) ENTRY(false, needs, __VA_ARGS__)
 #define LIBERTY(name, requirement, ...)                                                            \
