@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <glib.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -44,6 +46,15 @@ static bool set_sequence(int fd, int queue, uint32_t sequence)
            setsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &sequence, sizeof sequence) == 0;
 }
 
+/* Lets nothing in any more: no acknowledgement makes the kernel send on what it has yet to send. */
+static bool deafen(int fd)
+{
+    struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    const struct sock_fprog program = {.len = G_N_ELEMENTS(nothing), .filter = nothing};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
 /* What the kernel has taken from us but not sent was never said. */
 bool ghost_vanish(Ghost *ghost, int fd)
 {
@@ -52,7 +63,7 @@ bool ghost_vanish(Ghost *ghost, int fd)
 
     ghost->length = sizeof ghost->peer;
     if (getsockname(fd, (struct sockaddr *)&ghost->own, &own) < 0 ||
-        getpeername(fd, (struct sockaddr *)&ghost->peer, &ghost->length) < 0 ||
+        getpeername(fd, (struct sockaddr *)&ghost->peer, &ghost->length) < 0 || !deafen(fd) ||
         !set(fd, TCP_REPAIR, TCP_REPAIR_ON) || ioctl(fd, SIOCOUTQNSD, &unsent) < 0 ||
         !get_sequence(fd, TCP_SEND_QUEUE, &ghost->sent) ||
         !get_sequence(fd, TCP_RECV_QUEUE, &ghost->received))

@@ -50,6 +50,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(soak_crowd)                                                                              \
     SUITE(soak_cycle)                                                                              \
     SUITE(soak_ending)                                                                             \
+    SUITE(soak_ghost)                                                                              \
     SUITE(soak_growth)                                                                             \
     SUITE(soak_report)                                                                             \
     SUITE(soak_self)                                                                               \
