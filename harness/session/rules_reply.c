@@ -206,12 +206,14 @@ static bool same_type(const GBytes *item, uint64_t type)
     return size >= 2 && wire_get(bytes, 2) == type;
 }
 
+/* Types that the specification does not define may be documented to come as often as they like. */
 static char *info_once(const Session *session, const SessionMessage *message)
 {
     const SessionOption *option = session_current_option(session);
     uint64_t type = info_type(message);
+    bool defined = wire_name(&wire_info_types, type) != NULL;
 
-    for (guint i = 0; option != NULL && type != UINT64_MAX && i < option->infos->len; i++) {
+    for (guint i = 0; option != NULL && defined && i < option->infos->len; i++) {
         if (same_type(option->infos->pdata[i], type)) {
             g_autofree char *name = wire_format(&wire_info_types, type);
             return g_strdup_printf("information type %s comes a second time for one option", name);

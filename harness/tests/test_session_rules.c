@@ -112,6 +112,8 @@ static const Row reply_rows[] = {
     {"handshake.info.once",
      GO GO_INFO("info info=NAME + text a") GO_INFO("info info=NAME + text b"),
      GO GO_INFO("info info=NAME + text a") GO_INFO("info info=DESCRIPTION + text a")},
+    {"handshake.info.once", GO EXPORT("GO", "512", "HAS_FLAGS") EXPORT("GO", "512", "HAS_FLAGS"),
+     GO GO_INFO("info info=0x7001 + text a") GO_INFO("info info=0x7001 + text b")},
     {"handshake.opt-info.export", GO GO_INFO("info info=NAME + text disk") ACK("GO"),
      GO EXPORT("GO", "512", "HAS_FLAGS") ACK("GO")},
     {"handshake.opt-info.export", GO ACK("GO") READ("1"),
