@@ -46,13 +46,6 @@ static bool tells_payload(const SessionMessage *message)
            (message->inner_value[INFO_EXPORT_FLAGS] & NBD_FLAG_BLOCK_STATUS_PAYLOAD) != 0;
 }
 
-static char *payload_needs_extended(const Session *session, const SessionMessage *message)
-{
-    if (!tells_payload(message) || session->facts.extended)
-        return NULL;
-    return g_strdup("BLOCK_STATUS_PAYLOAD is set, although extended headers were not negotiated");
-}
-
 static char *payload_needs_contexts(const Session *session, const SessionMessage *message)
 {
     const SessionOption *option = answered(session, message, NBD_REP_INFO);
@@ -66,8 +59,6 @@ static char *payload_needs_contexts(const Session *session, const SessionMessage
 static const SessionRule reply_rules[] = {
     SESSION_RULE(go_supported, REQ("extended.option.go-supported"), RULE_ENDPOINT),
     SESSION_RULE(required_once, REQ("extended.required.once-negotiated"), RULE_ENDPOINT),
-    SESSION_RULE(payload_needs_extended, REQ("extended.flags.payload-needs-extended"),
-                 RULE_ENDPOINT),
     SESSION_RULE(payload_needs_contexts, REQ("extended.flags.payload-needs-contexts"),
                  RULE_ENDPOINT),
 };

@@ -107,6 +107,16 @@ static char *df_needs_structured(const Session *session, const SessionMessage *m
     return g_strdup("SEND_DF is set, although structured replies were not negotiated");
 }
 
+static char *payload_needs_extended(const Session *session, const SessionMessage *message)
+{
+    uint64_t flags;
+
+    if (!transmission_flags(message, &flags) || !(flags & NBD_FLAG_BLOCK_STATUS_PAYLOAD) ||
+        session->facts.extended)
+        return NULL;
+    return g_strdup("BLOCK_STATUS_PAYLOAD is set, although extended headers were not negotiated");
+}
+
 static char *fast_zero_needs_write_zeroes(const Session *session, const SessionMessage *message)
 {
     uint64_t flags;
@@ -136,6 +146,8 @@ static const SessionRule flags_rules[] = {
     SESSION_RULE(df_needs_structured, REQ("transmission.flags.df-needs-structured"), RULE_ALWAYS),
     SESSION_RULE(fast_zero_needs_write_zeroes,
                  REQ("transmission.flags.fast-zero-needs-write-zeroes"), RULE_ALWAYS),
+    SESSION_RULE(payload_needs_extended, REQ("extended.flags.payload-needs-extended"),
+                 RULE_ENDPOINT),
 };
 SESSION_RULES(session_greeting_flags_rules, WIRE_GREETING, flags_rules);
 SESSION_RULES(session_export_flags_rules, WIRE_EXPORT, flags_rules);

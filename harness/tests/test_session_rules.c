@@ -51,6 +51,8 @@ static const Row greeting_rows[] = {
     {"transmission.flags.df-needs-structured",
      HELLO STRUCTURED "C option option=STARTTLS;" ACK("STARTTLS") "TLS;" ENTER("HAS_FLAGS|SEND_DF"),
      HELLO "C option option=EXTENDED_HEADERS;" ACK("EXTENDED_HEADERS") ENTER("HAS_FLAGS|SEND_DF")},
+    {"extended.flags.payload-needs-extended", OLDSTYLE("HAS_FLAGS|BLOCK_STATUS_PAYLOAD"),
+     OLDSTYLE("HAS_FLAGS")},
     {"transmission.flags.fast-zero-needs-write-zeroes", OLDSTYLE("HAS_FLAGS|SEND_FAST_ZERO"),
      OLDSTYLE("HAS_FLAGS|SEND_FAST_ZERO|SEND_WRITE_ZEROES")},
     {"transmission.flags.fast-zero-needs-write-zeroes",
