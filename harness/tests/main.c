@@ -16,7 +16,9 @@ enum { TEST_SECONDS = 300 };
     SUITE(play_end)                                                                                \
     SUITE(play_bounds)                                                                             \
     SUITE(play_compile)                                                                            \
+    SUITE(play_mistake)                                                                            \
     SUITE(play_fair)                                                                               \
+    SUITE(play_entry)                                                                              \
     SUITE(play_extended)                                                                           \
     SUITE(play_structured)                                                                         \
     SUITE(play_status)                                                                             \
@@ -38,12 +40,14 @@ enum { TEST_SECONDS = 300 };
     SUITE(requirement)                                                                             \
     SUITE(requirement_set)                                                                         \
     SUITE(run)                                                                                     \
+    SUITE(run_regions)                                                                             \
     SUITE(run_verdict)                                                                             \
     SUITE(scenario)                                                                                \
     SUITE(scenario_print)                                                                          \
     SUITE(scenario_error)                                                                          \
     SUITE(selection)                                                                               \
     SUITE(session)                                                                                 \
+    SUITE(session_fair)                                                                            \
     SUITE(session_chunks)                                                                          \
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
@@ -59,6 +63,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(transport_tls)                                                                           \
     SUITE(transport_tls_peer)                                                                      \
     SUITE(transport_tls_stream)                                                                    \
+    SUITE(transport_tls_end)                                                                       \
     SUITE(watch)                                                                                   \
     SUITE(watch_report)                                                                            \
     SUITE(watch_sample)                                                                            \

@@ -4,6 +4,8 @@
 
 #include "ran.h"
 
+const char *const ran_serve[] = {"serve", NULL};
+
 /* ---- Cases ------------------------------------------------------------------------------------ */
 
 static void add_case(Cases *cases, const char *lines)

@@ -6,6 +6,8 @@
 #include "played.h"
 #include "run/run.h"
 
+#define MIB (UINT64_C(1) << 20)
+
 /* Cases, one for each text (ended by NULL) of lines below the first two. Their ids are c0, c1, … */
 typedef struct {
     GPtrArray *scenarios; /* of Scenario */
@@ -34,10 +36,19 @@ typedef struct {
     unsigned waiting, meetings;
 } Watch;
 
+/* Serves all who come. */
+extern const char *const ran_serve[];
+
 /* SIZE and FLAGS are of all exports. */
 Watch *ran_watch_new(const char *const *scripts, uint64_t size, uint16_t flags);
 void ran_watch_free(Watch *watch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watch, ran_watch_free)
+
+/* Writes twice to its region of the export called NAME. */
+#define WRITER(name)                                                                               \
+    "needs writes\nuses region 100k\nopen export=\"" name "\"\n"                                   \
+    ": write offset=$region length=4096 data=zero @robust.answers\n"                               \
+    ": write offset=$region length=4096 data=zero @robust.answers\n: flush @robust.answers\n"
 
 /* Requests that came for an export called NAME. */
 unsigned watch_count(const Watch *watch, const char *name);

@@ -19,7 +19,6 @@
 #define PAYLOAD "|BLOCK_STATUS_PAYLOAD"
 #define GO_WITH(flags) ASK("GO", "") EXPORT("GO", "1048576", "HAS_FLAGS" flags)
 #define OPEN_PAYLOAD WIDE SET SELECTED("base:allocation") GO_WITH(PAYLOAD) ACK("GO")
-#define EXPORT_NAME "C option option=EXPORT_NAME + text disk;"
 
 static const SessionRow extended_rows[] = {
     {"extended.option.go-supported", WIDE ASK("GO", "") ERROR("GO", "ERR_UNSUP"),

@@ -59,7 +59,6 @@ static const SessionRow context_rows[] = {
 };
 SESSION_ROWS(session_context_rows, context_rows);
 
-#define OPT(option) "C option option=" option ";"
 #define REQD(option) ERROR(option, "ERR_TLS_REQD")
 #define START "C option option=STARTTLS;"
 #define STARTED HELLO START ACK("STARTTLS") "= TLS handshake;TLS;= option haggling;"

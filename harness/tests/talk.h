@@ -57,6 +57,8 @@ void talk_broken(Talk *talk, const char *ids);
 #define HELLO GREETING "C client-flags flags=FIXED_NEWSTYLE|NO_ZEROES;"
 #define OLDSTYLE(flags)                                                                            \
     "S greeting magic=0x00420281861253 + oldstyle size=65536 flags=" flags " + fill 124 0;"
+#define OPT(option) "C option option=" option ";"
+#define EXPORT_NAME "C option option=EXPORT_NAME + text disk;"
 #define ASK(option, infos) "C option option=" option " + ask disk" infos ";"
 #define EXPORT(option, size, flags)                                                                \
     "S reply option=" option " type=INFO + info-export info=EXPORT size=" size " flags=" flags ";"

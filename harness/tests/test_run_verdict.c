@@ -7,9 +7,6 @@
 
 void run_verdict_tests(void);
 
-static const char *const SERVE[] = {"serve", NULL};
-
-#define MIB (UINT64_C(1) << 20)
 #define FLUSH_OF(name, citation) "open export=\"" name "\"\n: flush " citation "\n"
 #define GOOD FLUSH_OF("a", "@robust.answers")
 
@@ -26,7 +23,7 @@ static void entries_stand_in_the_order_of_the_cases(void)
         FLUSH_OF("fails", ""),
         GOOD,
         NULL};
-    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(ran_serve, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 3);
     g_autoptr(RunSummary) summary = ran(&options);
@@ -62,7 +59,7 @@ static void a_skip_has_its_reason(void)
         "needs --allow-writes",
         "the server does not greet in the old style",
     };
-    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(ran_serve, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 
@@ -82,7 +79,7 @@ static void a_skip_has_its_reason(void)
 static void a_region_that_does_not_fit_is_a_skip(void)
 {
     static const char *const lines[] = {"uses region 1M\n" GOOD, "uses region 1M+1\n" GOOD, NULL};
-    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(ran_serve, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) both = cases_new(lines), one = cases_repeat(lines[0], 1);
     RunOptions both_options = ran_options(fake_server_address(watch->server), both, 1);
     RunOptions one_options = ran_options(fake_server_address(watch->server), one, 1);
@@ -167,7 +164,7 @@ static void a_strict_run_fails_by_a_broken_should_and_not_by_a_hint(void)
 {
     static const char *const lines[] = {FLUSH_OF("fails", "@error.unknown-flag"),
                                         FLUSH_OF("fails", "@handshake.reply.error-text"), NULL};
-    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(ran_serve, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_new(lines);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
     RunOptions strict = options;
@@ -280,7 +277,7 @@ static RunSummary *run_observed(const char *lines, Stopper *stopper, const volat
                                   .finished = on_finished,
                                   .end = on_end};
     const RunObserver *const observers[] = {&observer, NULL};
-    g_autoptr(Watch) watch = ran_watch_new(SERVE, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Watch) watch = ran_watch_new(ran_serve, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases = cases_repeat(lines, 5);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
 

@@ -8,7 +8,6 @@
 void session_hostile_tests(void);
 
 #define MIB (1u << 20)
-#define OPT(option) "C option option=" option ";"
 
 static void fill(Talk *talk, Side from, uint64_t size)
 {

@@ -14,7 +14,6 @@ typedef SessionRow Row;
     "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags flags=FIXED_NEWSTYLE;"
 #define OPT_LIST "C option option=LIST;"
 #define SERVER(length, text) "S reply option=LIST type=SERVER + server name-length=" length text ";"
-#define EXPORT_NAME "C option option=EXPORT_NAME + text disk;"
 #define GO_INFO(rest) "S reply option=GO type=INFO + " rest ";"
 #define INFO_THEN ASK("INFO", "") EXPORT("INFO", "1048576", "HAS_FLAGS") ACK("INFO")
 #define GO HELLO ASK("GO", "")

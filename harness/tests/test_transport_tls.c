@@ -11,9 +11,6 @@ static const char *const versions[] = {"1.0", "1.1", "1.2", "1.3"};
 static const TransportTlsOptions certified_client = {
     .certificates = CERTIFICATES("good"), .hostname = "localhost", .verify_peer = true};
 static const TransportTlsOptions certified_server = {.certificates = CERTIFICATES("good")};
-static const TransportTlsOptions alice = {.psk_file = CERTIFICATES("keys.psk"),
-                                          .username = "alice"};
-static const TransportTlsOptions keeper = {.psk_file = CERTIFICATES("keys.psk")};
 
 /* Says hello in both directions. */
 static bool converse(TlsPair *pair)
@@ -60,7 +57,7 @@ static void certificates_in_every_version(void)
 static void shared_keys_in_every_version(void)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(versions); i++)
-        agree_on(&alice, &keeper, versions[i]);
+        agree_on(&tls_alice, &tls_keeper, versions[i]);
 }
 
 static void unpinned_ends_take_the_newest_version(void)
@@ -77,11 +74,11 @@ static void a_start_may_pin_another_version(void)
     g_auto(TlsPair) pair = {0};
 
     tls_pair_connect(&pair);
-    pair.client.settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &alice, NULL);
+    pair.client.settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &tls_alice, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(pair.client.settings);
     CU_ASSERT_TRUE(transport_tls_start(pair.client.transport, pair.client.settings, ONLY("1.2"),
                                        NULL, 0, NULL));
-    tls_end_start(&pair.server, TRANSPORT_TLS_SERVER, &keeper, NULL, 0);
+    tls_end_start(&pair.server, TRANSPORT_TLS_SERVER, &tls_keeper, NULL, 0);
     CU_ASSERT_TRUE(converse(&pair));
     CU_ASSERT_EQUAL(g_strcmp0(transport_tls_facts(pair.server.transport).version, "TLS1.2"), 0);
 }
@@ -227,7 +224,7 @@ static void wrong_keys_are_refused(void)
         g_autofree char *only = g_strconcat(ONLY(""), versions[i], NULL);
         TransportTlsOptions impostor = {
             .psk_file = CERTIFICATES("wrong.psk"), .username = "alice", .priorities = only};
-        tls_pair_start(&pair, &impostor, &keeper);
+        tls_pair_start(&pair, &impostor, &tls_keeper);
         CU_ASSERT_FALSE(converse(&pair));
         CU_ASSERT_EQUAL(tls_end_state(&pair.client), TRANSPORT_TLS_ALERT);
         CU_ASSERT_TRUE(tls_end_says(&pair.client, "alert"));
@@ -242,7 +239,7 @@ static void who_shares_a_key_takes_no_certificate(void)
     for (size_t i = 2; i < G_N_ELEMENTS(versions); i++) {
         g_auto(TlsPair) pair = {0};
         g_autofree char *only = g_strconcat(ONLY(""), versions[i], NULL);
-        TransportTlsOptions client = alice;
+        TransportTlsOptions client = tls_alice;
         client.priorities = only;
         tls_pair_start(&pair, &client, &certified_server);
         CU_ASSERT_FALSE(converse(&pair));
@@ -297,7 +294,7 @@ static void an_impossible_start_leaves_the_stream_plain(void)
 {
     g_auto(TlsPair) pair = {0};
     g_autoptr(GError) odd = NULL, twice = NULL;
-    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &alice, NULL);
+    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &tls_alice, NULL);
 
     tls_pair_connect(&pair);
     CU_ASSERT_FALSE(transport_tls_start(pair.client.transport, settings, "ODD", NULL, 0, &odd));

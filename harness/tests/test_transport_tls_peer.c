@@ -18,8 +18,6 @@ void transport_tls_peer_tests(void);
 
 static const TransportTlsOptions certified = {
     .certificates = CERTIFICATES("good"), .hostname = "localhost", .verify_peer = true};
-static const TransportTlsOptions alice = {.psk_file = CERTIFICATES("keys.psk"),
-                                          .username = "alice"};
 
 typedef struct {
     GPid pid;
@@ -167,8 +165,8 @@ static void nbdkit_with_certificates(void)
 
 static void nbdkit_with_shared_keys(void)
 {
-    works(&alice, "--tls-psk=" CERTIFICATES("keys.psk"), "1.2");
-    works(&alice, "--tls-psk=" CERTIFICATES("keys.psk"), "1.3");
+    works(&tls_alice, "--tls-psk=" CERTIFICATES("keys.psk"), "1.2");
+    works(&tls_alice, "--tls-psk=" CERTIFICATES("keys.psk"), "1.3");
 }
 
 static void nbdkit_refuses_wrong_keys(void)
@@ -176,7 +174,7 @@ static void nbdkit_refuses_wrong_keys(void)
     g_auto(Peer) peer = {0};
 
     peer_start(&peer, "--tls-psk=" CERTIFICATES("wrong.psk"));
-    ask_for_tls(&peer, &alice);
+    ask_for_tls(&peer, &tls_alice);
     CU_ASSERT_FALSE(start(&peer, NULL));
     TransportTlsFacts facts = transport_tls_facts(peer.transport);
     CU_ASSERT_TRUE(facts.state == TRANSPORT_TLS_ALERT || facts.state == TRANSPORT_TLS_CUT);

@@ -10,6 +10,11 @@
 
 #define READ_SIZE 65536
 
+const char *const tls_versions[2] = {ONLY("1.2"), ONLY("1.3")};
+
+const TransportTlsOptions tls_alice = {.psk_file = CERTIFICATES("keys.psk"), .username = "alice"};
+const TransportTlsOptions tls_keeper = {.psk_file = CERTIFICATES("keys.psk")};
+
 static void connect_ends(int *fds)
 {
     CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
@@ -192,4 +197,50 @@ bool tls_end_says(const TlsEnd *end, const char *text)
         return true;
     g_printerr("\n  not \"%s\" but \"%s\"", text, problem == NULL ? "(none)" : problem);
     return false;
+}
+
+void tls_pair_start_as_alice(TlsPair *pair, const char *priorities)
+{
+    TransportTlsOptions client = tls_alice;
+
+    client.priorities = priorities;
+    tls_pair_start(pair, &client, &tls_keeper);
+}
+
+void tls_pair_open(TlsPair *pair, const char *priorities)
+{
+    tls_pair_start_as_alice(pair, priorities);
+    tls_pair_run(pair);
+    CU_ASSERT_EQUAL_FATAL(tls_end_state(&pair->client), TRANSPORT_TLS_OPEN);
+    CU_ASSERT_EQUAL_FATAL(tls_end_state(&pair->server), TRANSPORT_TLS_OPEN);
+}
+
+uint8_t *tls_bytes(size_t size, uint32_t seed)
+{
+    uint8_t *bytes = g_malloc(size);
+
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525 + 1013904223;
+        bytes[i] = (uint8_t)(seed >> 24);
+    }
+    return bytes;
+}
+
+void tls_end_fill(TlsEnd *end)
+{
+    TransportStatus status;
+    size_t done;
+
+    while ((status = transport_write(end->transport, end->out + end->sent,
+                                     end->out_size - end->sent, &done)) == TRANSPORT_DONE)
+        end->sent += done;
+    CU_ASSERT_EQUAL_FATAL(status, TRANSPORT_AGAIN);
+}
+
+void tls_end_say(TlsEnd *end, const char *text)
+{
+    size_t done;
+
+    CU_ASSERT_EQUAL(transport_write(end->transport, text, strlen(text), &done), TRANSPORT_DONE);
+    CU_ASSERT_EQUAL(done, strlen(text));
 }

@@ -12,6 +12,12 @@
 
 #define ONLY(version) "NORMAL:-VERS-ALL:+VERS-TLS" version
 
+/* Priorities of the versions that are in use: two. */
+extern const char *const tls_versions[2];
+
+/* A client that has the key, and its server. */
+extern const TransportTlsOptions tls_alice, tls_keeper;
+
 typedef struct {
     Transport *transport;
     TransportTls *settings;
@@ -35,6 +41,12 @@ void tls_pair_start(TlsPair *pair, const TransportTlsOptions *client,
 void tls_pair_start_relayed(TlsPair *pair, const TransportTlsOptions *client,
                             const TransportTlsOptions *server);
 
+/* Starts TLS at both ends, as alice and her keeper. */
+void tls_pair_start_as_alice(TlsPair *pair, const char *priorities);
+
+/* The same, and runs until it is open at both ends. */
+void tls_pair_open(TlsPair *pair, const char *priorities);
+
 /* Plain sockets, for a start by hand. */
 void tls_pair_connect(TlsPair *pair);
 void tls_end_start(TlsEnd *end, TransportTlsSide side, const TransportTlsOptions *options,
@@ -42,7 +54,19 @@ void tls_end_start(TlsEnd *end, TransportTlsSide side, const TransportTlsOptions
 void tls_pair_clear(TlsPair *pair);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TlsPair, tls_pair_clear)
 
+/* Bytes of which no two records are alike, to be freed. */
+uint8_t *tls_bytes(size_t size, uint32_t seed);
+
+/* More than a stream takes at once. */
+#define TLS_MUCH ((size_t)8 << 20)
+
 void tls_end_send(TlsEnd *end, const void *bytes, size_t size);
+
+/* As much as the stream takes. */
+void tls_end_fill(TlsEnd *end);
+
+/* A text that it takes at once. */
+void tls_end_say(TlsEnd *end, const char *text);
 
 /* Until nothing moves. */
 void tls_pair_run(TlsPair *pair);
