@@ -215,7 +215,7 @@ tools:
 
 # --- Running and testing -----------------------------------------------------------------------
 
-.PHONY: setup run check unit coverage bench flakes fuzz mutants soak-servers
+.PHONY: setup run check check-modes unit coverage bench flakes fuzz mutants soak-servers
 
 # Sanitizers get an exit status of their own (nbdconform's 1 means that a case failed), and GLib's
 # slices are switched off so that ASan sees each block.
@@ -242,6 +242,11 @@ check: ## install what testing needs, build, run all tests, plain and with ASan 
 	@+$(SUBMAKE) SANITIZE=1 COVERAGE= all unit-tests
 	@+$(SUBMAKE) FUZZ=1 SANITIZE= COVERAGE= fuzz-targets
 	@scripts/run-checks default=$(BUILD)/default$(CC_SUFFIX) sanitize=$(BUILD)/sanitize$(CC_SUFFIX)
+
+check-modes: ## play the catalogue in every mode to the reference server and the real ones
+	@scripts/setup check
+	@+$(SUBMAKE) SANITIZE= COVERAGE= all
+	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) scripts/check-modes --all $(ARGS)
 
 unit: $(UNIT_TESTS) ## build and run the unit tests of this variant
 	@$(UNIT_TESTS)
