@@ -17,6 +17,7 @@ static GByteArray *all_commands(void)
     put_request(bytes, NBD_CMD_WRITE_ZEROES, 0, 68000, 10);
     put_request(bytes, NBD_CMD_WRITE_ZEROES, NO_HOLE, 69000, 10);
     put_request(bytes, NBD_CMD_WRITE_ZEROES, FAST, 70000, 10);
+    put_request(bytes, NBD_CMD_WRITE_ZEROES, FAST | NO_HOLE, 71000, 10);
     put_request(bytes, NBD_CMD_READ, 0, 65536, 16384);
     put_request(bytes, NBD_CMD_FLUSH, 0, 0, 0);
     put_request(bytes, NBD_CMD_READ, 0, DISK_SIZE - 512, 512);
