@@ -312,7 +312,8 @@ static bool check_lines(Compiler *compiler, const GPtrArray *lines, bool alterna
 
 static bool check_uses(Compiler *compiler)
 {
-    static const char *const alone[] = {"tail", "whole-export", "size", "memory", "process", NULL};
+    static const char *const alone[] = {"tail",    "whole-export", "size", "memory",
+                                        "process", "quiet",        NULL};
 
     for (guint i = 0; i < compiler->scenario->uses->len; i++) {
         const Use *use = compiler->scenario->uses->pdata[i];
@@ -334,7 +335,7 @@ static bool check_uses(Compiler *compiler)
         } else {
             scenario_set_error(
                 compiler->error, compiler->scenario, use->place,
-                "a case can use region SIZE, tail, whole-export, size, memory or process, not %s",
+                "a case can use region SIZE, tail, whole-export, size, memory, process or quiet, not %s",
                 use->word);
             return false;
         }

@@ -129,7 +129,7 @@ typedef struct {
     bool writes;             /* may change the export */
     unsigned connections;    /* open at once */
     uint64_t region;         /* bytes of the export that are its own; 0: none */
-    bool alone;              /* uses tail, whole-export, size, memory or process */
+    bool alone;              /* uses tail, whole-export, size, memory, process or quiet */
     bool resizes;            /* uses size: may leave the export with another than it had */
     bool process;            /* uses process: a server of its own, that it may signal */
     bool chunks;             /* is about single chunks, too */
@@ -164,8 +164,9 @@ Transport *play_reach(const PlayMode *mode, const PlayTarget *target, GError **e
 #define PLAY_MOST_CONNECTIONS 8u
 
 /* Learns what PlayTarget holds, by one session and some connections beside it. On a target that cannot be
- * connected to, or with which there is no TLS though the mode requires it: false and ERROR. JOBS: how many connections at once are of interest. */
-bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError **error);
+ * connected to, or with which there is no TLS though the mode requires it: false and ERROR. WANTED: how many
+ * connections at once are of interest. */
+bool play_probe(const PlayMode *mode, unsigned wanted, PlayTarget *target, GError **error);
 
 /* The manual of the notation's verbs, needs and variables, from the texts beside their code, in Markdown.
  * The caller frees it. */

@@ -202,7 +202,7 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
         learn_sizes(player, target);
 }
 
-bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError **error)
+bool play_probe(const PlayMode *mode, unsigned wanted, PlayTarget *target, GError **error)
 {
     PlayCase play_case = {.id = (char *)"setup",
                           .title = (char *)"",
@@ -219,7 +219,7 @@ bool play_probe(const PlayMode *mode, unsigned jobs, PlayTarget *target, GError 
     Player *player = player_new(&play_case, mode, NULL, 0);
     g_ptr_array_add(player->connections,
                     play_connection_new("A", transport, player->transcript, false));
-    learn(player, MIN(MAX(jobs * 2, 4u), PLAY_MOST_CONNECTIONS), target);
+    learn(player, CLAMP(wanted, 4u, PLAY_MOST_CONNECTIONS), target);
     bool good = player->tls_problem == NULL;
     if (!good)
         g_set_error(error, TRANSPORT_ERROR, TRANSPORT_ERROR_TLS, "there is no TLS with %s: %s",

@@ -193,6 +193,18 @@ static void skip_unfit(Run *run)
     }
 }
 
+/* Two for each job, and as many as the most demanding case holds. */
+static unsigned interesting_connections(const RunOptions *options)
+{
+    unsigned most = 2 * (options->jobs > 0 ? options->jobs : DEFAULT_JOBS);
+
+    for (guint i = 0; i < options->cases->len; i++) {
+        const PlayCase *play_case = options->cases->pdata[i];
+        most = MAX(most, play_case->connections);
+    }
+    return most;
+}
+
 static unsigned sensible_jobs(const RunOptions *options, const PlayTarget *target)
 {
     unsigned jobs = options->jobs > 0 ? options->jobs : DEFAULT_JOBS;
@@ -200,10 +212,10 @@ static unsigned sensible_jobs(const RunOptions *options, const PlayTarget *targe
 
     for (guint i = 0; i < options->cases->len; i++) {
         const PlayCase *play_case = options->cases->pdata[i];
-        if (play_case->connections <= target->connections)
+        if (play_case->connections <= target->connections && !play_case->alone)
             most_connections = MAX(most_connections, play_case->connections);
     }
-    /* Each job may hold as many connections as the most demanding case. */
+    /* Each job may hold as many connections as the most demanding case that is not played alone. */
     return CLAMP(jobs, 1, MAX(target->connections / most_connections, 1));
 }
 
@@ -351,8 +363,7 @@ RunSummary *run_cases(const RunOptions *options, GError **error)
     summary->total = options->cases->len;
     if (!find_server(options, &mode, &server, error))
         return NULL;
-    if (!play_probe(&mode, options->jobs > 0 ? options->jobs : DEFAULT_JOBS, &summary->target,
-                    error) ||
+    if (!play_probe(&mode, interesting_connections(options), &summary->target, error) ||
         !stays(server, error)) {
         run_server_free(server);
         return NULL;

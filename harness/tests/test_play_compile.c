@@ -136,6 +136,7 @@ static void resources_are_taken_from_the_headers(void)
         {"uses whole-export\nconnect\n", 0, true},
         {"uses size\nconnect\n", 0, true},
         {"uses memory\nconnect\n", 0, true},
+        {"uses quiet\nconnect\n", 0, true},
         {"uses region 1 process\nconnect\n", 1, true},
     };
 

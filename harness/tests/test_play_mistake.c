@@ -235,9 +235,10 @@ static void mistakes_in_needs_are_told(void)
 static void mistakes_in_uses_are_told(void)
 {
     REFUSED("uses region\nopen\n", 1, 6, "how large a region?", "uses region", "     ^");
-    REFUSED("uses regoin 4k\nopen\n", 1, 6,
-            "a case can use region SIZE, tail, whole-export, size, memory or process, not regoin",
-            "uses regoin 4k", "     ^");
+    REFUSED(
+        "uses regoin 4k\nopen\n", 1, 6,
+        "a case can use region SIZE, tail, whole-export, size, memory, process or quiet, not regoin",
+        "uses regoin 4k", "     ^");
     REFUSED("uses region \"all\"\nopen\n", 1, 13, "expected a number, not all",
             "uses region \"all\"", "            ^");
 }

@@ -47,7 +47,7 @@ static void a_skip_has_its_reason(void)
         "needs transmission-flag SEND_DF\n" GOOD,
         "needs size > 1M\n" GOOD,
         "needs writes\nuses region 2M\n" GOOD,
-        "open\nopen as B\nopen as D\nopen as E\nopen as F\nopen as G\n: flush\n",
+        "open\nopen as B\nopen as D\nopen as E\nopen as F\nopen as G\nopen as H\nopen as I\nopen as J\n",
         GOOD ": trim offset=0 length=1\n",
         "needs oldstyle\n" GOOD,
         NULL};
@@ -55,7 +55,7 @@ static void a_skip_has_its_reason(void)
         "the server does not set SEND_DF",
         "the export's size is 1048576",
         "needs --allow-writes",
-        "needs 6 connections at once; the server serves 4",
+        "needs 9 connections at once; the server serves 8",
         "needs --allow-writes",
         "the server does not greet in the old style",
     };
