@@ -193,6 +193,18 @@ Event player_await(Player *player, Connection *connection, Matcher matcher, gpoi
     return player_await_until(player, connection, matcher, data, G_MAXINT64);
 }
 
+SessionMessage *player_await_message(Player *player, Connection *connection, const Statement *line,
+                                     Matcher matcher, gpointer data)
+{
+    Event event = player_await(player, connection, matcher, data);
+
+    if (event.kind == EVENT_MATCH)
+        return event.message;
+    player_unexpected(player, connection, line, &event);
+    session_message_free(event.message);
+    return NULL;
+}
+
 void player_flush(Player *player, Connection *connection)
 {
     Wait wait = wait_new(player, connection, G_MAXINT64);

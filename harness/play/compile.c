@@ -5,44 +5,16 @@
 
 /* ---- Verbs ------------------------------------------------------------------------------------ */
 
-static const struct {
-    const Verb *verbs;
-    const size_t *count;
-} tables[] = {
-    {play_setup_verbs, &play_setup_verb_count},     {play_send_verbs, &play_send_verb_count},
-    {play_expect_verbs, &play_expect_verb_count},   {play_request_verbs, &play_request_verb_count},
-    {play_replies_verbs, &play_replies_verb_count}, {play_status_verbs, &play_status_verb_count},
-    {play_engine_verbs, &play_engine_verb_count},   {play_process_verbs, &play_process_verb_count},
-    {play_tls_verbs, &play_tls_verb_count}};
-
-const Verb *play_verb(ActorKind actor, const char *name)
-{
-    for (size_t t = 0; t < G_N_ELEMENTS(tables); t++)
-        for (size_t i = 0; i < *tables[t].count; i++)
-            if (tables[t].verbs[i].actor == actor && g_str_equal(tables[t].verbs[i].name, name))
-                return &tables[t].verbs[i];
-    return NULL;
-}
-
-ActorKind play_actor(const Statement *line)
-{
-    if (line->actor == NULL)
-        return ACTOR_NONE;
-    if (g_str_equal(line->actor, "C") || g_str_has_suffix(line->actor, ".C"))
-        return ACTOR_CLIENT;
-    if (g_str_equal(line->actor, "S") || g_str_has_suffix(line->actor, ".S"))
-        return ACTOR_SERVER;
-    return ACTOR_ABSTRACT;
-}
-
 static bool unknown_verb(Compiler *compiler, const Statement *line)
 {
     g_autoptr(GPtrArray) choices = g_ptr_array_new();
 
-    for (size_t t = 0; t < G_N_ELEMENTS(tables); t++)
-        for (size_t i = 0; i < *tables[t].count; i++)
-            if (tables[t].verbs[i].actor == play_actor(line))
-                g_ptr_array_add(choices, (gpointer)tables[t].verbs[i].name);
+    for (size_t chapter = 0; chapter < play_chapter_count; chapter++) {
+        const VerbTable *table = play_chapters[chapter].table;
+        for (size_t i = 0; i < table->count; i++)
+            if (table->verbs[i].actor == play_actor(line))
+                g_ptr_array_add(choices, (gpointer)table->verbs[i].name);
+    }
     g_ptr_array_add(choices, NULL);
     const char *near = scenario_nearest(line->verb, (const char *const *)choices->pdata);
     scenario_set_error(compiler->error, compiler->scenario, line->verb_place,

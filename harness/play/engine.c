@@ -58,7 +58,7 @@ static const Position none[] = {{0}};
 static const Field nodelay_fields[] = {
     {"tries", FIELD_INTEGER, NULL}, {"export", FIELD_BYTES, NULL}, {0}};
 
-const Verb play_engine_verbs[] = {
+static const Verb verbs[] = {
     {.name = "nodelay",
      .actor = ACTOR_NONE,
      .positions = none,
@@ -70,4 +70,4 @@ const Verb play_engine_verbs[] = {
          "Goes through the handshake N times (8), delaying acknowledgements; the line fails if mostly a "
          "part of the greeting or of the answer to GO waits for one, as where Nagle's algorithm is on."},
 };
-const size_t play_engine_verb_count = G_N_ELEMENTS(play_engine_verbs);
+VERB_TABLE(play_engine_verbs, verbs);

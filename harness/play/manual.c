@@ -25,10 +25,13 @@ static const char introduction[] =
     "open, `$size`, `$flags`, `$minimum`, `$preferred`, `$maximum`, `$block` (the minimum block size, but at "
     "least 512).\n";
 
-static void append_verbs(GString *text, const char *title, const Verb *verbs, size_t count)
+static void append_chapter(GString *text, const VerbChapter *chapter)
 {
-    g_string_append_printf(text, "\n## %s\n", title);
-    for (size_t i = 0; i < count; i++)
+    const Verb *verbs = chapter->table->verbs;
+
+    if (chapter->title != NULL)
+        g_string_append_printf(text, "\n## %s\n", chapter->title);
+    for (size_t i = 0; i < chapter->table->count; i++)
         g_string_append_printf(text, "\n### `%s`\n\n%s\n", verbs[i].usage, verbs[i].manual);
 }
 
@@ -38,15 +41,7 @@ char *play_manual(void)
     g_autofree char *needs = play_needs_manual();
 
     g_string_append_printf(text, "\n## What a case can need\n\n%s", needs);
-    append_verbs(text, "Steps", play_setup_verbs, play_setup_verb_count);
-    append_verbs(text, "What the client sends", play_send_verbs, play_send_verb_count);
-    append_verbs(text, "What the server sends", play_expect_verbs, play_expect_verb_count);
-    append_verbs(text, "TLS", play_tls_verbs, play_tls_verb_count);
-    append_verbs(text, "Requests and their replies", play_request_verbs, play_request_verb_count);
-    append_verbs(text, "Structured replies and extended headers", play_replies_verbs,
-                 play_replies_verb_count);
-    append_verbs(text, "Metadata", play_status_verbs, play_status_verb_count);
-    append_verbs(text, "The server's process", play_process_verbs, play_process_verb_count);
-    append_verbs(text, "Engines", play_engine_verbs, play_engine_verb_count);
+    for (size_t i = 0; i < play_chapter_count; i++)
+        append_chapter(text, &play_chapters[i]);
     return g_string_free(text, FALSE);
 }

@@ -61,6 +61,11 @@ typedef struct {
 
 typedef enum { MATCH_NO, MATCH_YES, MATCH_PASS_OVER } Match;
 
+static inline Match match_if(bool holds)
+{
+    return holds ? MATCH_YES : MATCH_NO;
+}
+
 typedef struct {
     const char *name;
     ActorKind actor;
@@ -79,19 +84,30 @@ typedef struct {
                    const SessionMessage *message);
 } Verb;
 
-extern const Verb play_verbs[];
-extern const size_t play_verb_count;
-
 const Verb *play_verb(ActorKind actor, const char *name);
 ActorKind play_actor(const Statement *line);
 
-/* The verb tables of each file. */
-extern const Verb play_send_verbs[], play_expect_verbs[], play_setup_verbs[], play_request_verbs[],
-    play_replies_verbs[], play_status_verbs[], play_engine_verbs[], play_process_verbs[],
-    play_tls_verbs[];
-extern const size_t play_send_verb_count, play_expect_verb_count, play_setup_verb_count,
-    play_request_verb_count, play_replies_verb_count, play_status_verb_count,
-    play_engine_verb_count, play_process_verb_count, play_tls_verb_count;
+/* The verbs of one file, in the manual's order. */
+typedef struct {
+    const Verb *verbs;
+    size_t count;
+} VerbTable;
+
+#define VERB_TABLE(name, verbs) const VerbTable name = {verbs, G_N_ELEMENTS(verbs)}
+
+extern const VerbTable play_setup_verbs, play_send_handshake_verbs, play_send_request_verbs,
+    play_send_verbs, play_expect_handshake_verbs, play_expect_transmission_verbs, play_tls_verbs,
+    play_request_verbs, play_replies_verbs, play_status_verbs, play_process_verbs,
+    play_engine_verbs;
+
+/* All of them, under the manual's headings. */
+typedef struct {
+    const char *title; /* NULL: goes on with the one before */
+    const VerbTable *table;
+} VerbChapter;
+
+extern const VerbChapter play_chapters[];
+extern const size_t play_chapter_count;
 
 /* ---- Players ---------------------------------------------------------------------------------- */
 
@@ -175,6 +191,15 @@ Event player_await(Player *player, Connection *connection, Matcher matcher, gpoi
 Event player_await_until(Player *player, Connection *connection, Matcher matcher, gpointer data,
                          gint64 until_us);
 
+/* The message that matches, the caller's. NULL if another comes or none, which counts as what LINE found (NULL:
+ * a step). */
+SessionMessage *player_await_message(Player *player, Connection *connection, const Statement *line,
+                                     Matcher matcher, gpointer data);
+
+/* A Matcher: each part of the reply to the request with the cookie that DATA points to. */
+Match player_match_part(Player *player, Connection *connection, gpointer data,
+                        const SessionMessage *message, guint *index);
+
 /* Waits until all that was sent is on its way, or the peer takes no more of it. */
 void player_flush(Player *player, Connection *connection);
 
@@ -217,7 +242,7 @@ void player_collect(Player *player);
 
 /* ---- Steps ------------------------------------------------------------------------------------ */
 
-/* The way into transmission, as `open` goes it. False if the case is over. */
+/* enter.c: the way into transmission, as `open` goes it. False if the case is over. */
 bool player_negotiate(Player *player, Connection *connection);
 bool player_enter(Player *player, Connection *connection, GBytes *export_name);
 
@@ -276,8 +301,12 @@ SessionFacts player_facts(const Player *player, const Connection *connection);
 /* Sets $size, $block and their like from what SESSION knows. */
 void player_set_facts(Player *player, const SessionFacts *facts);
 
-/* The bytes of a message: HEADER with the fields of VALUE, and SIZE bytes of DATA behind it. */
+/* message.c: the bytes of a message: HEADER with the fields of VALUE, and SIZE bytes of DATA behind it. */
 GByteArray *player_message(WireKind header, const uint64_t *value, const void *data, size_t size);
+
+/* Appends NUMBER in WIDTH bytes; all BYTES. */
+void player_append_number(GByteArray *data, size_t width, uint64_t number);
+void player_append(GByteArray *data, GBytes *bytes);
 
 /* Which header a request has: the one that was negotiated, or one in spite of that. */
 typedef enum { FORM_AGREED, FORM_COMPACT, FORM_EXTENDED } RequestForm;

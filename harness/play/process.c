@@ -149,7 +149,7 @@ static const Position signal_positions[] = {{.names = &signals}, {0}};
 static const Position runs_positions[] = {{.words = otherwise_words, .optional = true}, {0}};
 static const Field no_fields[] = {{0}};
 
-const Verb play_process_verbs[] = {
+static const Verb verbs[] = {
     {.name = "signal",
      .actor = ACTOR_NONE,
      .process = true,
@@ -186,4 +186,4 @@ const Verb play_process_verbs[] = {
      .usage = "C: await-input",
      .manual = "Behind `C: hold reading`: waits until something has come, and leaves it unread."},
 };
-const size_t play_process_verb_count = G_N_ELEMENTS(play_process_verbs);
+VERB_TABLE(play_process_verbs, verbs);

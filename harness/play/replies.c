@@ -69,7 +69,7 @@ static void play_extended(Player *player, const Statement *line)
 static const Position none[] = {{0}};
 static const Field no_fields[] = {{0}};
 
-const Verb play_replies_verbs[] = {
+static const Verb verbs[] = {
     {.name = "structured",
      .actor = ACTOR_ABSTRACT,
      .positions = none,
@@ -88,4 +88,4 @@ const Verb play_replies_verbs[] = {
      .manual =
          "EXTENDED_HEADERS, behind `negotiate`. The case is skipped if the server refuses it."},
 };
-const size_t play_replies_verb_count = G_N_ELEMENTS(play_replies_verbs);
+VERB_TABLE(play_replies_verbs, verbs);

@@ -2,17 +2,6 @@
  * the run negotiates. */
 #include "play/player.h"
 
-GByteArray *player_message(WireKind header, const uint64_t *value, const void *data, size_t size)
-{
-    GByteArray *message = g_byte_array_new();
-
-    g_byte_array_set_size(message, (guint)wire_layout(header)->size);
-    wire_encode(header, value, message->data);
-    if (size > 0)
-        g_byte_array_append(message, data, (guint)size);
-    return message;
-}
-
 RequestSpec player_request_spec(const Connection *connection, uint64_t command)
 {
     return (RequestSpec){.command = command,
@@ -106,8 +95,8 @@ void player_request(Player *player, Connection *connection, const RequestSpec *s
     player_send_split(player, connection, message, (size_t)MIN(spec->split, message->len));
 }
 
-static Match match_answer(Player *player, Connection *connection, gpointer data,
-                          const SessionMessage *message, guint *index)
+Match player_match_part(Player *player, Connection *connection, gpointer data,
+                        const SessionMessage *message, guint *index)
 {
     const uint64_t *cookie = data;
 
@@ -116,9 +105,19 @@ static Match match_answer(Player *player, Connection *connection, gpointer data,
     *index = 0;
     if (message == NULL || !answer_is_part(message))
         return MATCH_NO;
-    if (answer_cookie(message) != *cookie || !answer_is_whole(message))
+    return answer_cookie(message) == *cookie ? MATCH_YES : MATCH_PASS_OVER;
+}
+
+static Match match_success(Player *player, Connection *connection, gpointer data,
+                           const SessionMessage *message, guint *index)
+{
+    Match match = player_match_part(player, connection, data, message, index);
+
+    if (match != MATCH_YES)
+        return match;
+    if (!answer_is_whole(message))
         return MATCH_PASS_OVER;
-    return answer_error(message) == NBD_SUCCESS ? MATCH_YES : MATCH_NO;
+    return match_if(answer_error(message) == NBD_SUCCESS);
 }
 
 static uint64_t size_of(const Statement *line, const RequestSpec *spec)
@@ -135,12 +134,7 @@ SessionMessage *player_transact(Player *player, Connection *connection, const St
     player_request(player, connection, spec);
     if (player->over)
         return NULL;
-    Event event = player_await(player, connection, match_answer, &cookie);
-    if (event.kind == EVENT_MATCH)
-        return event.message;
-    player_unexpected(player, connection, line, &event);
-    session_message_free(event.message);
-    return NULL;
+    return player_await_message(player, connection, line, match_success, &cookie);
 }
 
 /* Sends the request and takes its reply; the caller owns that. NULL if it is not a success. */
@@ -238,7 +232,7 @@ static const Field write_fields[] = {{"offset", FIELD_INTEGER, NULL},
         .writes = writes_, .play = play_transaction, .usage = usage_, .manual = manual_            \
     }
 
-const Verb play_request_verbs[] = {
+static const Verb verbs[] = {
     ABSTRACT("read", read_fields, false, ": read offset=N length=N [flags=FLAGS] [expect=PAYLOAD]",
              "READ and its successful reply. `expect` is `pattern`, `other`, `zero`, or a string."),
     ABSTRACT("write", write_fields, true, ": write offset=N [length=N] data=PAYLOAD [flags=FLAGS]",
@@ -259,4 +253,4 @@ const Verb play_request_verbs[] = {
      .usage = ": disconnect",
      .manual = "DISC, and the server's close."},
 };
-const size_t play_request_verb_count = G_N_ELEMENTS(play_request_verbs);
+VERB_TABLE(play_request_verbs, verbs);

@@ -10,20 +10,6 @@
 
 /* ---- One request ------------------------------------------------------------------------------ */
 
-/* Every part of the reply, one after another. */
-static Match match_part(Player *player, Connection *connection, gpointer data,
-                        const SessionMessage *message, guint *index)
-{
-    const uint64_t *cookie = data;
-
-    (void)player;
-    (void)connection;
-    *index = 0;
-    if (message == NULL || !answer_is_part(message))
-        return MATCH_NO;
-    return answer_cookie(message) == *cookie ? MATCH_YES : MATCH_PASS_OVER;
-}
-
 /* The first selected context is what a line is about. */
 static bool is_about(const Connection *connection, const SessionMessage *message)
 {
@@ -43,7 +29,7 @@ static SessionMessage *ask(Player *player, Connection *connection, const Stateme
 
     player_request(player, connection, spec);
     while (!player->over) {
-        Event event = player_await(player, connection, match_part, &cookie);
+        Event event = player_await(player, connection, player_match_part, &cookie);
         bool part = event.kind == EVENT_MATCH;
         bool failed = part && answer_error(event.message) != NBD_SUCCESS;
         bool ends = !part || event.message->ends;
@@ -271,7 +257,7 @@ static const Field status_fields[] = {{"offset", FIELD_INTEGER, NULL},
                                       {"every", FIELD_RESULT, &wire_states},
                                       {0}};
 
-const Verb play_status_verbs[] = {
+static const Verb verbs[] = {
     {.name = "enter",
      .actor = ACTOR_ABSTRACT,
      .positions = none,
@@ -305,4 +291,4 @@ const Verb play_status_verbs[] = {
          "BLOCK_STATUS again and again, each time from where the extents have ended, until they reach the "
          "end of the range. `map reading` reads what is reported with ZERO, and looks for zeroes."},
 };
-const size_t play_status_verb_count = G_N_ELEMENTS(play_status_verbs);
+VERB_TABLE(play_status_verbs, verbs);

@@ -269,7 +269,7 @@ static const Field tls_fields[] = {{"version", FIELD_BYTES, NULL},
                                    {"segment", FIELD_INTEGER, NULL},
                                    {0}};
 
-const Verb play_tls_verbs[] = {
+static const Verb verbs[] = {
     {.name = "starttls",
      .actor = ACTOR_CLIENT,
      .positions = none,
@@ -317,4 +317,4 @@ const Verb play_tls_verbs[] = {
          "The server brings TLS to its end by close_notify or a fatal alert, and then ends the connection. "
          "Replies to requests in flight may come before."},
 };
-const size_t play_tls_verb_count = G_N_ELEMENTS(play_tls_verbs);
+VERB_TABLE(play_tls_verbs, verbs);
