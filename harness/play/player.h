@@ -337,6 +337,10 @@ void player_weigh_needs(Player *player, const Connection *connection);
 SessionMessage *player_transact(Player *player, Connection *connection, const Statement *line,
                                 const RequestSpec *spec);
 
+/* process.c: leaves all connections; true if the server's process, where that is ours, then ends. The case is
+ * skipped, or it was a crash. */
+bool player_sees_end(Player *player);
+
 /* needs.c: NULL, or why FACTS and the rest do not fit. */
 char *play_needs(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
                  const SessionFacts *facts, bool known);

@@ -77,6 +77,19 @@ static bool crashed(Player *player, const Statement *line)
     return true;
 }
 
+bool player_sees_end(Player *player)
+{
+    if (player->mode->server == NULL)
+        return false;
+    for (guint i = 0; i < player->connections->len; i++)
+        player_leave(player->connections->pdata[i]);
+    if (!ends(player))
+        return false;
+    if (!crashed(player, player->line))
+        player_skip(player, "the server ends on this signal, as it may");
+    return true;
+}
+
 /* ---- Verbs ------------------------------------------------------------------------------------ */
 
 static void play_signal(Player *player, const Statement *line)

@@ -145,7 +145,9 @@ static void play_served(Player *player, const Statement *line)
     if (line->citations->len > 0)
         requirement = scenario_cited(player->play_case->scenario, line->citations->pdata[0]);
     g_autofree char *failure = serve_once(player, line);
-    if (failure != NULL && !player->broken) {
+    if (failure == NULL || player->broken)
+        return;
+    if (!wants(line, "or-skip") || !player_sees_end(player)) {
         player->result->doubtful = true;
         player_breach(player, requirement, line, failure, NULL, NULL);
     }
@@ -154,7 +156,9 @@ static void play_served(Player *player, const Statement *line)
 static const char *const plain_words[] = {"plain", NULL};
 static const char *const open_words[] = {"plain", "structured", "extended", NULL};
 static const Position none[] = {{0}};
+static const char *const otherwise_words[] = {"or-skip", NULL};
 static const Position plain[] = {{.words = plain_words, .optional = true}, {0}};
+static const Position served_positions[] = {{.words = otherwise_words, .optional = true}, {0}};
 static const Position open_positions[] = {{.words = open_words, .optional = true}, {0}};
 static const Field no_fields[] = {{0}};
 static const Field open_context_fields[] = {
@@ -198,14 +202,15 @@ static const Verb verbs[] = {
          "`context` selects metadata contexts, for which one or the other is needed, too."},
     {.name = "served",
      .actor = ACTOR_NONE,
-     .positions = none,
+     .positions = served_positions,
      .fields = open_fields,
      .connects = true,
      .play = play_served,
-     .usage = "[then] served [export=S]",
+     .usage = "[then] served [or-skip] [export=S]",
      .manual =
          "A new connection gets into the transmission phase and out again. As `then served` it comes "
          "at the end, however the lines before it ended, after the case's other connections are "
-         "closed."},
+         "closed. With `or-skip` the server's process may be about to end: if it does, other than by a "
+         "crash, once the case's connections have left, the case is skipped."},
 };
 VERB_TABLE(play_setup_verbs, verbs);
