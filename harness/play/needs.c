@@ -206,6 +206,13 @@ static char *need_extended(const Question *question)
                : g_strdup("extended headers were not negotiated");
 }
 
+static char *need_no_extended(const Question *question)
+{
+    return !question->known || !question->facts->extended
+               ? NULL
+               : g_strdup("extended headers were negotiated");
+}
+
 static const NeedWord words[] = {
     {"writes", NULL, false, need_writes, "`--allow-writes`, and an export that is not read-only"},
     {"allow-writes", NULL, false, need_allowed, "`--allow-writes`, whatever the export"},
@@ -221,6 +228,7 @@ static const NeedWord words[] = {
      "structured replies: of the mode, or by `open structured`"},
     {"extended", NULL, false, need_extended,
      "extended headers: of the mode, or by `open extended`"},
+    {"no-extended", NULL, false, need_no_extended, "no extended headers"},
     {"tcp", NULL, false, need_tcp, "a TCP connection"},
     {"tls", NULL, false, need_tls, "`--tls`, and a server that has TLS"},
     {"sizes", NULL, false, need_sizes, "size constraints that the server advertises"},
