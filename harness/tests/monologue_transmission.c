@@ -23,6 +23,7 @@ static GByteArray *all_commands(void)
     put_request(bytes, NBD_CMD_READ, 0, DISK_SIZE - 512, 512);
     put_request(bytes, NBD_CMD_READ, 0, 0, 2 * MIB);
     put_request(bytes, NBD_CMD_WRITE_ZEROES, 0, 0, 40 * MIB);
+    put_request(bytes, NBD_CMD_WRITE_ZEROES, FAST, 0, 40 * MIB);
     put_request(bytes, NBD_CMD_DISC, 0, 0, 0);
     return bytes;
 }
