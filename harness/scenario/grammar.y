@@ -1,12 +1,14 @@
 %code top {
-/* The grammar of the notation, and the parser's front door.
+/* The grammar of the notation, and what is said of a text that is none of it.
  *
  * It knows headers, `actor: verb arguments`, blocks and expressions; no verb by name.
- * Actions that can fail call functions below, which take over what they are given even then: bison
- * frees nothing of a rule that aborts.
  */
 #include <string.h>
 
+#include "scenario/action.h"
+}
+
+%code requires {
 #include "scenario/parser.h"
 }
 
@@ -38,24 +40,6 @@
 
 int scenario_yylex(SCENARIO_YYSTYPE *value, Place *place, void *scanner);
 static void scenario_yyerror(Place *place, Parser *parser, void *scanner, const char *message);
-
-static bool set_peer(Parser *parser, Place place, char *word);
-static bool set_act(Parser *parser, Place place, GPtrArray *args);
-static bool end_headers(Parser *parser);
-static void add_need_name(Parser *parser, Expr *name);
-static bool add_loop(Parser *parser, Loop *loop);
-static bool add_value(Parser *parser, Loop *loop, Expr *value);
-static bool add_range(Parser *parser, Loop *loop, Expr *first, Expr *last);
-static Expr *binary(Parser *parser, char op, Place place, Expr *left, Expr *right);
-static char *actor_of(Parser *parser, char *connection, char *side, Place place);
-static Statement *message_new(Place place, Place verb_place, char *actor, char *verb,
-                              GPtrArray *args);
-static Statement *fact_new(Place place, char *word, Expr *value);
-static Statement *trace_new(TraceKind kind, Statement *pattern, Statement *second);
-static bool outcome_new(Parser *parser, OutcomeKind kind, Place place, GBytes *why, bool continues,
-                        Outcome *outcome);
-static bool check_nth(Parser *parser, Place place, uint64_t nth);
-static void cite(Statement *statement, Place place, char *id);
 }
 
 %token YYEOF 0 "the end of the file" NEWLINE "the end of the line"
@@ -110,7 +94,7 @@ static void cite(Statement *statement, Place place, char *id);
 
 file: title headers statements
         {
-            if (!end_headers(parser)) {
+            if (!action_end_headers(parser)) {
                 g_ptr_array_unref($statements);
                 YYABORT;
             }
@@ -128,11 +112,11 @@ title: CASE TITLE NEWLINE
 
 headers: %empty | headers header NEWLINE
 
-header: PEER WORD   { if (!set_peer(parser, @WORD, $WORD)) YYABORT; }
+header: PEER WORD   { if (!action_set_peer(parser, @WORD, $WORD)) YYABORT; }
       | NEEDS needs
       | USES uses
-      | loop        { if (!add_loop(parser, $loop)) YYABORT; }
-      | ACT args    { if (!set_act(parser, @ACT, $args)) YYABORT; }
+      | loop        { if (!action_add_loop(parser, $loop)) YYABORT; }
+      | ACT args    { if (!action_set_act(parser, @ACT, $args)) YYABORT; }
 
 needs: need | needs need
 
@@ -148,9 +132,9 @@ named: WORD name
         {
             g_ptr_array_add(parser->scenario->needs,
                             scenario_need_new(@WORD, $WORD, ARG_POSITION, NULL));
-            add_need_name(parser, $name);
+            action_add_need_name(parser, $name);
         }
-     | named name   { add_need_name(parser, $name); }
+     | named name   { action_add_need_name(parser, $name); }
 
 name: NAME          { $$ = scenario_expr_text(EXPR_NAME, @$, $NAME); }
     | VARIABLE      { $$ = scenario_expr_text(EXPR_VARIABLE, @$, $VARIABLE); }
@@ -166,12 +150,12 @@ loop: FOR VARIABLE IN   { $$ = scenario_loop_new(@VARIABLE, $VARIABLE); }
     | loop expr
         {
             $$ = $1;
-            if (!add_value(parser, $1, $expr)) YYABORT;
+            if (!action_add_value(parser, $1, $expr)) YYABORT;
         }
     | loop expr[first] DOTS expr[last]
         {
             $$ = $1;
-            if (!add_range(parser, $1, $first, $last)) YYABORT;
+            if (!action_add_range(parser, $1, $first, $last)) YYABORT;
         }
 
 /* ---- Statements ---- */
@@ -192,14 +176,14 @@ block: '{' NEWLINE statements '}' NEWLINE   { $$ = $statements; }
 line: cited | judged
 
 cited: message
-     | cited CITATION               { $$ = $1; cite($$, @CITATION, $CITATION); }
+     | cited CITATION               { $$ = $1; action_cite($$, @CITATION, $CITATION); }
 
 judged: cited ARROW outcome         { $$ = $1; $$->outcome = $outcome; }
-      | judged CITATION             { $$ = $1; cite($$, @CITATION, $CITATION); }
+      | judged CITATION             { $$ = $1; action_cite($$, @CITATION, $CITATION); }
 
 head: ONE OF                { $$ = scenario_statement_new(STATEMENT_ONE_OF, @$); }
     | ANY ORDER             { $$ = scenario_statement_new(STATEMENT_ANY_ORDER, @$); }
-    | head CITATION         { $$ = $1; cite($$, @CITATION, $CITATION); }
+    | head CITATION         { $$ = $1; action_cite($$, @CITATION, $CITATION); }
     | WHEN times pattern
         {
             $$ = scenario_statement_new(STATEMENT_WHEN, @WHEN);
@@ -210,23 +194,23 @@ head: ONE OF                { $$ = scenario_statement_new(STATEMENT_ONE_OF, @$);
 
 times: %empty               { $$ = 0; }
      | ONCE                 { $$ = G_MAXUINT64; }
-     | NTH INTEGER          { $$ = $INTEGER; if (!check_nth(parser, @INTEGER, $$)) YYABORT; }
+     | NTH INTEGER          { $$ = $INTEGER; if (!action_check_nth(parser, @INTEGER, $$)) YYABORT; }
 
 trace: TRACE fact           { $$ = $fact; $$->place = @TRACE; }
-     | trace CITATION       { $$ = $1; cite($$, @CITATION, $CITATION); }
+     | trace CITATION       { $$ = $1; action_cite($$, @CITATION, $CITATION); }
 
-fact: EVENTUALLY pattern    { $$ = trace_new(TRACE_EVENTUALLY, $pattern, NULL); }
-    | NEVER pattern         { $$ = trace_new(TRACE_NEVER, $pattern, NULL); }
+fact: EVENTUALLY pattern    { $$ = action_trace(TRACE_EVENTUALLY, $pattern, NULL); }
+    | NEVER pattern         { $$ = action_trace(TRACE_NEVER, $pattern, NULL); }
     | pattern[first] BEFORE pattern[second]
-                            { $$ = trace_new(TRACE_BEFORE, $first, $second); }
-    | WORD expr             { $$ = fact_new(@WORD, $WORD, $expr); }
+                            { $$ = action_trace(TRACE_BEFORE, $first, $second); }
+    | WORD expr             { $$ = action_fact(@WORD, $WORD, $expr); }
 
-message: VERB args          { $$ = message_new(@$, @VERB, NULL, $VERB, $args); }
+message: VERB args          { $$ = action_message(@$, @VERB, NULL, $VERB, $args); }
        | pattern
 
 pattern: actor ':' VERB args
         {
-            $$ = message_new(@$, @VERB, $actor, $VERB, $args);
+            $$ = action_message(@$, @VERB, $actor, $VERB, $args);
             /* a bare colon: the place of nothing is the end of what stands before it */
             if (*$$->actor == '\0')
                 $$->place = @2;
@@ -236,7 +220,7 @@ actor: %empty               { $$ = g_strdup(""); }
      | NAME
      | NAME[connection] '.' NAME[side]
         {
-            $$ = actor_of(parser, $connection, $side, @side);
+            $$ = action_actor(parser, $connection, $side, @side);
             if ($$ == NULL) YYABORT;
         }
 
@@ -268,15 +252,15 @@ compare: '='                { $$ = ARG_EQUAL; }
        | GREATER_EQUAL      { $$ = ARG_GREATER_EQUAL; }
 
 outcome: CONTINUE
-            { outcome_new(parser, OUTCOME_CONTINUE, @$, NULL, false, &$$); }
+            { action_outcome(parser, OUTCOME_CONTINUE, @$, NULL, false, &$$); }
        | PASS why
-            { if (!outcome_new(parser, OUTCOME_PASS, @$, $why, false, &$$)) YYABORT; }
+            { if (!action_outcome(parser, OUTCOME_PASS, @$, $why, false, &$$)) YYABORT; }
        | WARN why continues
-            { if (!outcome_new(parser, OUTCOME_WARN, @$, $why, $continues, &$$)) YYABORT; }
+            { if (!action_outcome(parser, OUTCOME_WARN, @$, $why, $continues, &$$)) YYABORT; }
        | FAIL why continues
-            { if (!outcome_new(parser, OUTCOME_FAIL, @$, $why, $continues, &$$)) YYABORT; }
+            { if (!action_outcome(parser, OUTCOME_FAIL, @$, $why, $continues, &$$)) YYABORT; }
        | SKIP why
-            { if (!outcome_new(parser, OUTCOME_SKIP, @$, $why, false, &$$)) YYABORT; }
+            { if (!action_outcome(parser, OUTCOME_SKIP, @$, $why, false, &$$)) YYABORT; }
 
 why: %empty                 { $$ = NULL; }
    | STRING
@@ -291,230 +275,15 @@ expr: INTEGER               { $$ = scenario_expr_integer(@$, $INTEGER); }
     | WORD %prec WORD_ALONE { $$ = scenario_expr_text(EXPR_WORD, @$, $WORD); }
     | name
     | '(' expr ')'          { $$ = $2; }
-    | expr '|' expr         { $$ = binary(parser, '|', @2, $1, $3); if ($$ == NULL) YYABORT; }
-    | expr '+' expr         { $$ = binary(parser, '+', @2, $1, $3); if ($$ == NULL) YYABORT; }
-    | expr '-' expr         { $$ = binary(parser, '-', @2, $1, $3); if ($$ == NULL) YYABORT; }
-    | expr '*' expr         { $$ = binary(parser, '*', @2, $1, $3); if ($$ == NULL) YYABORT; }
-    | expr '/' expr         { $$ = binary(parser, '/', @2, $1, $3); if ($$ == NULL) YYABORT; }
-    | expr '%' expr         { $$ = binary(parser, '%', @2, $1, $3); if ($$ == NULL) YYABORT; }
-    | expr '^' expr         { $$ = binary(parser, '^', @2, $1, $3); if ($$ == NULL) YYABORT; }
+    | expr '|' expr         { $$ = action_binary(parser, '|', @2, $1, $3); if ($$ == NULL) YYABORT; }
+    | expr '+' expr         { $$ = action_binary(parser, '+', @2, $1, $3); if ($$ == NULL) YYABORT; }
+    | expr '-' expr         { $$ = action_binary(parser, '-', @2, $1, $3); if ($$ == NULL) YYABORT; }
+    | expr '*' expr         { $$ = action_binary(parser, '*', @2, $1, $3); if ($$ == NULL) YYABORT; }
+    | expr '/' expr         { $$ = action_binary(parser, '/', @2, $1, $3); if ($$ == NULL) YYABORT; }
+    | expr '%' expr         { $$ = action_binary(parser, '%', @2, $1, $3); if ($$ == NULL) YYABORT; }
+    | expr '^' expr         { $$ = action_binary(parser, '^', @2, $1, $3); if ($$ == NULL) YYABORT; }
 
 %%
-
-/* ---- What the actions do ---------------------------------------------------------------------- */
-
-static bool set_peer(Parser *parser, Place place, char *text)
-{
-    static const char *const peers[] = {"server", "client", "kernel", NULL};
-    g_autofree char *word = text;
-
-    if (parser->has_peer)
-        return scenario_parser_fail(parser, place, "a case has one peer");
-    for (int i = 0; peers[i] != NULL; i++) {
-        if (g_str_equal(peers[i], word)) {
-            parser->scenario->peer = (PeerKind)i; /* in the order of the enumeration */
-            return parser->has_peer = true;
-        }
-    }
-    const char *near = scenario_nearest(word, peers);
-    if (near != NULL)
-        return scenario_parser_fail(parser, place, "unknown peer \"%.40s\"; did you mean \"%s\"?",
-                                    word, near);
-    return scenario_parser_fail(
-        parser, place, "unknown peer \"%.40s\": it is `server`, `client` or `kernel`", word);
-}
-
-static bool set_act(Parser *parser, Place place, GPtrArray *args)
-{
-    if (parser->scenario->act != NULL) {
-        g_ptr_array_unref(args);
-        return scenario_parser_fail(parser, place, "a case has one header `act`");
-    }
-    parser->scenario->act = args;
-    return true;
-}
-
-static bool end_headers(Parser *parser)
-{
-    if (parser->has_peer)
-        return true;
-    return scenario_parser_fail(parser, parser->scenario->title_place,
-                                "this case does not say who its peer is: "
-                                "`peer server`, `peer client` or `peer kernel`");
-}
-
-static void add_need_name(Parser *parser, Expr *name)
-{
-    GPtrArray *needs = parser->scenario->needs;
-    Need *need = g_ptr_array_index(needs, needs->len - 1);
-
-    g_ptr_array_add(need->names, name);
-}
-
-/* The cases that come of all loops together are bounded: each is played, and each has an id. */
-static bool add_loop(Parser *parser, Loop *stolen)
-{
-    g_autoptr(Loop) loop = stolen;
-    GPtrArray *loops = parser->scenario->loops;
-
-    if (loop->values->len == 0)
-        return scenario_parser_fail(parser, loop->place, "`$%s` has no values", loop->variable);
-    if (loops->len == SCENARIO_MAX_LOOPS)
-        return scenario_parser_fail(parser, loop->place, "there are more than %u loops",
-                                    SCENARIO_MAX_LOOPS);
-    for (guint i = 0; i < loops->len; i++) {
-        Loop *earlier = g_ptr_array_index(loops, i);
-        if (g_str_equal(earlier->variable, loop->variable))
-            return scenario_parser_fail(parser, loop->place, "`$%s` has its values already",
-                                        loop->variable);
-    }
-    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (guint i = 0; i < loop->values->len; i++) {
-        Expr *value = g_ptr_array_index(loop->values, i);
-        if (!g_hash_table_add(seen, scenario_print_expr(value)))
-            return scenario_parser_fail(parser, value->place, "`$%s` has this value already",
-                                        loop->variable);
-    }
-    parser->cases *= loop->values->len;
-    if (parser->cases > SCENARIO_MAX_CASES)
-        return scenario_parser_fail(parser, loop->place,
-                                    "the loops of this file make more than %u cases",
-                                    SCENARIO_MAX_CASES);
-    g_ptr_array_add(loops, g_steal_pointer(&loop));
-    return true;
-}
-
-static bool add_value(Parser *parser, Loop *loop, Expr *stolen)
-{
-    g_autoptr(Expr) value = stolen;
-
-    if (value->kind == EXPR_BINARY) {
-        uint64_t integer;
-        if (!scenario_expr_constant(value, &integer))
-            goto refused;
-        Place place = value->place;
-        scenario_expr_free(value);
-        value = scenario_expr_integer(place, integer);
-    } else if (value->kind == EXPR_VARIABLE) {
-        goto refused;
-    }
-    if (loop->values->len == SCENARIO_MAX_CASES) {
-        scenario_parser_fail(parser, value->place, "a loop has at most %u values",
-                             SCENARIO_MAX_CASES);
-        scenario_loop_free(loop);
-        return false;
-    }
-    g_ptr_array_add(loop->values, g_steal_pointer(&value));
-    return true;
-
-refused:
-    scenario_parser_fail(parser, value->place,
-                         "a loop's value is a number, a string, a name or a word");
-    scenario_loop_free(loop);
-    return false;
-}
-
-static bool add_range(Parser *parser, Loop *loop, Expr *stolen_first, Expr *stolen_last)
-{
-    g_autoptr(Expr) first = stolen_first, last = stolen_last;
-    uint64_t from, to;
-
-    if (!scenario_expr_constant(first, &from) || !scenario_expr_constant(last, &to) || from > to) {
-        scenario_parser_fail(parser, first->place,
-                             "a range goes from a number to one that is not smaller");
-    } else if (to - from >= SCENARIO_MAX_CASES - loop->values->len) {
-        scenario_parser_fail(parser, first->place, "a loop has at most %u values",
-                             SCENARIO_MAX_CASES);
-    } else {
-        for (uint64_t i = 0; i <= to - from; i++)
-            g_ptr_array_add(loop->values, scenario_expr_integer(first->place, from + i));
-        return true;
-    }
-    scenario_loop_free(loop);
-    return false;
-}
-
-static Expr *binary(Parser *parser, char op, Place place, Expr *left, Expr *right)
-{
-    Expr *expr = scenario_expr_binary(op, left, right);
-
-    if (expr == NULL)
-        scenario_parser_fail(parser, place, "expressions nest deeper than %u levels",
-                             SCENARIO_MAX_EXPR_DEPTH);
-    return expr;
-}
-
-static char *actor_of(Parser *parser, char *stolen_connection, char *stolen_side, Place place)
-{
-    g_autofree char *connection = stolen_connection;
-    g_autofree char *side = stolen_side;
-
-    if (g_str_equal(side, "C") || g_str_equal(side, "S"))
-        return g_strconcat(connection, ".", side, NULL);
-    scenario_parser_fail(parser, place, "expected `C` or `S`, a side of the connection `%.40s`",
-                         connection);
-    return NULL;
-}
-
-static Statement *message_new(Place place, Place verb_place, char *actor, char *verb,
-                              GPtrArray *args)
-{
-    Statement *statement = scenario_statement_new(STATEMENT_PLAIN, place);
-
-    statement->actor = actor;
-    statement->verb = verb;
-    statement->verb_place = verb_place;
-    g_ptr_array_unref(statement->args);
-    statement->args = args;
-    return statement;
-}
-
-static Statement *fact_new(Place place, char *word, Expr *value)
-{
-    Statement *statement = scenario_statement_new(STATEMENT_TRACE, place);
-
-    statement->trace = TRACE_FACT;
-    statement->verb = word;
-    g_ptr_array_add(statement->args, scenario_arg_new(ARG_POSITION, value->place, NULL, value));
-    return statement;
-}
-
-static Statement *trace_new(TraceKind kind, Statement *pattern, Statement *second)
-{
-    Statement *statement = scenario_statement_new(STATEMENT_TRACE, pattern->place);
-
-    statement->trace = kind;
-    statement->pattern = pattern;
-    statement->second = second;
-    return statement;
-}
-
-static bool outcome_new(Parser *parser, OutcomeKind kind, Place place, GBytes *why, bool continues,
-                        Outcome *outcome)
-{
-    *outcome = (Outcome){.kind = kind, .place = place, .continues = continues};
-    if (why == NULL)
-        return true;
-    gsize length;
-    const char *bytes = g_bytes_get_data(why, &length);
-    bool readable = length == 0 || g_utf8_validate_len(bytes, length, NULL);
-    if (readable)
-        outcome->why = g_strndup(length == 0 ? "" : bytes, length);
-    g_bytes_unref(why);
-    return readable || scenario_parser_fail(parser, place, "the reason is no readable text");
-}
-
-static bool check_nth(Parser *parser, Place place, uint64_t nth)
-{
-    if (nth > 0 && nth < G_MAXUINT64)
-        return true;
-    return scenario_parser_fail(parser, place, "the first match is `nth 1`");
-}
-
-static void cite(Statement *statement, Place place, char *id)
-{
-    g_ptr_array_add(statement->citations, scenario_citation_new(place, id));
-}
 
 /* ---- Messages ---------------------------------------------------------------------------------- */
 
@@ -631,54 +400,4 @@ static void scenario_yyerror(Place *place, Parser *parser, void *scanner G_GNUC_
                              const char *message G_GNUC_UNUSED)
 {
     scenario_parser_fail(parser, *place, "this nests too deeply");
-}
-
-/* ---- The front door --------------------------------------------------------------------------- */
-
-/* The lexer relies on it, and so does everybody who prints a title or a reason. */
-static bool check_characters(Parser *parser)
-{
-    const char *end;
-    Place place = {1, 1};
-
-    if (parser->length == 0 || g_utf8_validate_len(parser->text, parser->length, &end))
-        return true;
-    for (const char *at = parser->text; at < end; at = g_utf8_next_char(at)) {
-        place.column++;
-        if (*at == '\n')
-            place = (Place){place.line + 1, 1};
-    }
-    return scenario_parser_fail(parser, place,
-                                "the byte 0x%02x is no UTF-8 text; a string may say \\x%02x",
-                                (guchar)*end, (guchar)*end);
-}
-
-static bool check_size(Parser *parser)
-{
-    if (parser->length <= SCENARIO_MAX_SIZE)
-        return true;
-    return scenario_parser_fail(parser, (Place){1, 1}, "this file is larger than %zu bytes",
-                                SCENARIO_MAX_SIZE);
-}
-
-Scenario *scenario_parse(const char *path, const char *file, const char *text, size_t length,
-                         GError **error)
-{
-    Parser parser = {.text = text,
-                     .length = length,
-                     .here = {1, 1},
-                     .in_headers = true,
-                     .cases = 1,
-                     .scenario = scenario_new(path, file, text, length)};
-
-    if (check_size(&parser) && check_characters(&parser)) {
-        void *scanner = scenario_scanner_new(&parser);
-        scenario_yyparse(&parser, scanner);
-        scenario_scanner_free(scanner);
-    }
-    if (parser.error == NULL)
-        return parser.scenario;
-    g_propagate_error(error, parser.error);
-    scenario_free(parser.scenario);
-    return NULL;
 }
