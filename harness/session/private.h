@@ -316,12 +316,18 @@ extern const SessionRules session_client_flags_rules, session_option_rules,
     session_option_string_rules;
 extern const SessionRules session_request_rules, session_extended_request_rules;
 extern const SessionRules session_simple_error_rules, session_chunk_error_rules;
-extern const SessionRules session_chunk_content_rules, session_chunk_whole_rules,
-    session_chunk_string_rules;
+extern const SessionRules session_chunk_form_rules, session_chunk_content_rules,
+    session_chunk_failure_rules, session_chunk_whole_rules, session_chunk_string_rules;
 extern const SessionRules session_status_rules, session_status_whole_rules;
 extern const SessionRules session_context_reply_rules, session_context_option_rules;
 extern const SessionRules session_tls_reply_rules, session_tls_option_rules;
 extern const SessionRules session_extended_reply_rules, session_extended_option_rules;
+
+/* rules_chunk.c: the type of a chunk; whether that is one of content; and whether one of its kind can answer the
+ * request. */
+bool session_chunk_is(const SessionMessage *message, uint16_t type);
+bool session_chunk_is_content(const SessionMessage *message);
+bool session_chunk_fits(const SessionMessage *message);
 
 /* rules.c: what the message breaks; before it changes anything. A request and a reply to it are
  * judged with their header, everything else when it is whole. */
