@@ -243,6 +243,42 @@ static void garbage_inside_breaks_it(void)
     }
 }
 
+/* Once the end is known, no event will come to ask again for what a part of a record is. */
+static void a_part_of_a_record_and_the_end_are_the_end_at_once(void)
+{
+    static const char part[] = "\x17\x03\x03\x00\x40 a part";
+
+    for (size_t i = 0; i < G_N_ELEMENTS(tls_versions); i++) {
+        g_auto(TlsPair) pair = {0};
+        char text[16];
+        size_t done;
+        tls_pair_open(&pair, tls_versions[i]);
+        int fd = transport_fd(pair.client.transport);
+        CU_ASSERT_EQUAL(send(fd, part, sizeof part - 1, 0), sizeof part - 1);
+        CU_ASSERT_EQUAL(shutdown(fd, SHUT_WR), 0);
+        CU_ASSERT_EQUAL(transport_read(pair.server.transport, text, sizeof text, &done),
+                        TRANSPORT_CLOSED);
+        CU_ASSERT_EQUAL(tls_end_state(&pair.server), TRANSPORT_TLS_CUT);
+    }
+}
+
+static void a_part_of_the_first_record_and_the_end_are_the_end_at_once(void)
+{
+    static const char part[] = "\x16\x03\x01\x00\x40 a part";
+    g_auto(TlsPair) pair = {0};
+    char text[16];
+    size_t done;
+
+    tls_pair_connect(&pair);
+    int fd = transport_fd(pair.client.transport);
+    CU_ASSERT_EQUAL(send(fd, part, sizeof part - 1, 0), sizeof part - 1);
+    CU_ASSERT_EQUAL(shutdown(fd, SHUT_WR), 0);
+    tls_end_start(&pair.server, TRANSPORT_TLS_SERVER, &tls_keeper, NULL, 0);
+    CU_ASSERT_EQUAL(transport_read(pair.server.transport, text, sizeof text, &done),
+                    TRANSPORT_CLOSED);
+    CU_ASSERT_EQUAL(tls_end_state(&pair.server), TRANSPORT_TLS_CUT);
+}
+
 void transport_tls_end_tests(void)
 {
     CU_pSuite suite = CU_add_suite("transport_tls_end", NULL, NULL);
@@ -259,4 +295,6 @@ void transport_tls_end_tests(void)
     CU_ADD_TEST(suite, who_hangs_up_may_have_said_why);
     CU_ADD_TEST(suite, garbage_is_no_handshake);
     CU_ADD_TEST(suite, garbage_inside_breaks_it);
+    CU_ADD_TEST(suite, a_part_of_a_record_and_the_end_are_the_end_at_once);
+    CU_ADD_TEST(suite, a_part_of_the_first_record_and_the_end_are_the_end_at_once);
 }

@@ -318,6 +318,7 @@ static bool receive(Tls *tls, uint8_t *buffer, size_t size, size_t *done)
         tls->read_over = true;
     } else if (is_again((int)moved)) {
         tls->read_events = direction(tls);
+        return tls->ended; /* inside of a record: GnuTLS sees it only when it is asked once more */
     } else if (moved == GNUTLS_E_REHANDSHAKE) {
         (void)gnutls_alert_send(tls->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
         return true;
