@@ -67,23 +67,6 @@ static bool check_replies(CliOptions *options, GError **error)
     return true;
 }
 
-static bool check_tls(CliOptions *options, GError **error)
-{
-    static const char *const words[] = {
-        [PLAY_TLS_OFF] = "off", [PLAY_TLS_ALLOW] = "allow", [PLAY_TLS_REQUIRE] = "require"};
-
-    options->tls = PLAY_TLS_OFF;
-    if (options->tls_word == NULL)
-        return true;
-    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
-        if (g_str_equal(options->tls_word, words[i])) {
-            options->tls = (PlayTls)i;
-            return true;
-        }
-    }
-    return cli_mistake(error, "--tls: \"%s\" is none of off, allow, require", options->tls_word);
-}
-
 static bool check_numbers(const CliOptions *options, GError **error)
 {
     if (options->segment < 0)
@@ -147,7 +130,7 @@ static bool check(CliOptions *options, int argc, char **argv, GError **error)
     if (argc > 1)
         return cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform --help`", argv[1]);
     return check_enter(options, error) && check_replies(options, error) &&
-           check_tls(options, error) && check_numbers(options, error) &&
+           cli_tls_check(&options->tls, error) && check_numbers(options, error) &&
            check_export_name(options->export_name, error) &&
            cli_check_server(options->spawn, options->target, options->pid, error) &&
            check_quirks(options, error) && check_report_paths(options, error);
@@ -182,15 +165,7 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
          "Enter transmission by `go' or `export-name' (go)", "HOW"},
         {"replies", 0, 0, text, &options->replies_word,
          "Kind of replies: `simple', `structured' or `extended' (simple)", "KIND"},
-        {"tls", 0, 0, text, &options->tls_word,
-         "Speak over TLS: `off', `allow' (if the server has it), `require' (off)", "MODE"},
-        {"tls-certificates", 0, 0, text, &options->tls_certificates,
-         "Folder with ca-cert.pem, and client-cert.pem and client-key.pem if need be", "DIR"},
-        {"tls-psk", 0, 0, text, &options->tls_psk, "Pre-shared keys, in place of certificates",
-         "FILE"},
-        {"tls-username", 0, 0, text, &options->tls_username, "Whose pre-shared key to use", "NAME"},
-        {"tls-verify-peer", 0, 0, G_OPTION_ARG_NONE, &options->tls_verify_peer,
-         "Refuse servers whose certificate is not to be trusted", NULL},
+        CLI_TLS_ENTRIES(&options->tls),
         {"jobs", 0, 0, G_OPTION_ARG_INT, &options->jobs,
          "Cases played at once (as many as the target bears, by up to 8 connections)", "N"},
         {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &options->timeout, "How long an answer may take (5)",
@@ -220,26 +195,13 @@ void options_clear(CliOptions *options)
     g_strfreev(options->cases);
     g_free(options->enter_word);
     g_free(options->replies_word);
-    g_free(options->tls_word);
-    g_free(options->tls_certificates);
-    g_free(options->tls_psk);
-    g_free(options->tls_username);
+    cli_tls_clear(&options->tls);
     g_free(options->junit);
     g_free(options->tap);
     g_free(options->json);
 }
 
 /* ---- The same run again ----------------------------------------------------------------------- */
-
-static void append_tls(GString *command, const CliOptions *options)
-{
-    cli_append(command, "--tls", options->tls_word);
-    cli_append(command, "--tls-certificates", options->tls_certificates);
-    cli_append(command, "--tls-psk", options->tls_psk);
-    cli_append(command, "--tls-username", options->tls_username);
-    if (options->tls_verify_peer)
-        g_string_append(command, " --tls-verify-peer");
-}
 
 char *options_again(const CliOptions *options, const char *program)
 {
@@ -261,7 +223,7 @@ char *options_again(const CliOptions *options, const char *program)
         cli_append(command, "--enter", "export-name");
     if (options->replies != REPLIES_SIMPLE)
         cli_append(command, "--replies", options->replies_word);
-    append_tls(command, options);
+    cli_tls_append(command, &options->tls);
     if (options->timeout != CLI_TIMEOUT)
         g_string_append_printf(command, " --timeout %g", options->timeout);
     return g_string_free(command, FALSE);

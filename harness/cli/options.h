@@ -5,7 +5,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#include "play/play.h"
+#include "cli/tls.h"
 
 typedef struct {
     char *target; /* NULL, and no SPAWN: the embedded server */
@@ -18,13 +18,11 @@ typedef struct {
     int segment, jobs;
     double timeout; /* seconds */
     char *enter_word, *replies_word;
-    char *tls_word, *tls_certificates, *tls_psk, *tls_username;
-    gboolean tls_verify_peer;
+    CliTls tls;
     char *junit, *tap, *json;
 
     PlayEnter enter;
     PlayReplies replies;
-    PlayTls tls; /* without --tls: off; an nbds: target can still require it */
 } CliOptions;
 
 /* False and ERROR on the first mistake. Options are to be cleared in any case. */

@@ -220,7 +220,7 @@ static bool choose_cases(Invocation *invocation, GError **error)
 static bool prepare(Invocation *invocation, GError **error)
 {
     return find_target(invocation, error) &&
-           cli_tls(&invocation->options, invocation->target, &invocation->tls,
+           cli_tls(&invocation->options.tls, invocation->target, &invocation->tls,
                    &invocation->tls_settings, error) &&
            choose_cases(invocation, error) && make_reports(invocation, error) &&
            (invocation->target != NULL || invocation->options.spawn != NULL ||

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/selection.h"
+#include "cli/tls.h"
 #include "report/soak.h"
 #include "soak/soak.h"
 #include "target/target.h"
@@ -27,22 +28,29 @@ static const char description[] =
     "when its last client leaves (qemu-nbd: -t).\n"
     "\n"
     "A GLOB is a point PHASE/ENDING, or a phase, and may have wildcards. The endings are\n"
-    "soft, close, reset, half-close and vanish.\n"
+    "soft, close, reset, close-notify, half-close and vanish.\n"
+    "\n"
+    "With --tls, everything behind the client flags is said inside of TLS, and connections end\n"
+    "inside its handshake, inside its records and by its close_notify, too. The plain phases\n"
+    "are then another soak's. A server that insists on TLS takes --tls require.\n"
     "\n"
     "Exit status: 0 clean; 1 something leaks, crashed or was not served any more; 2 wrong\n"
     "usage or a fault of the harness; 125 the server could not be started or reached.\n";
 
 typedef struct {
     char *spawn, *target, *export_name, *json, *baseline;
+    CliTls tls;
     char **points;
     int pid, cycles, parallel, crowd;
     double timeout;
-    gboolean allow_writes, tls, valgrind, verbose, list;
+    gboolean allow_writes, valgrind, verbose, list;
 } Options;
 
 typedef struct {
     Options options;
     Target *target; /* or NULL */
+    PlayTls tls;
+    TransportTls *tls_settings; /* unless TLS is off */
     WatchSpawn spawn;
     char *command;     /* that starts the server, or NULL */
     char *export_name; /* never NULL, once prepared */
@@ -58,6 +66,7 @@ static void options_clear(Options *options)
     g_free(options->export_name);
     g_free(options->json);
     g_free(options->baseline);
+    cli_tls_clear(&options->tls);
     g_strfreev(options->points);
 }
 
@@ -65,6 +74,7 @@ static void invocation_clear(Invocation *invocation)
 {
     options_clear(&invocation->options);
     target_free(invocation->target);
+    transport_tls_free(invocation->tls_settings);
     g_free(invocation->command);
     g_free(invocation->export_name);
     g_clear_pointer(&invocation->points, g_ptr_array_unref);
@@ -92,12 +102,13 @@ static bool check_target(const Options *options, GError **error)
     return cli_check_server(options->spawn, options->target, options->pid, error);
 }
 
-static bool check(const Options *options, int argc, char **argv, GError **error)
+static bool check(Options *options, int argc, char **argv, GError **error)
 {
     if (argc > 1)
         return cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform soak --help`",
                            argv[1]);
-    return check_target(options, error) && cli_check_timeout(options->timeout, error) &&
+    return check_target(options, error) && cli_tls_check(&options->tls, error) &&
+           cli_check_timeout(options->timeout, error) &&
            check_number("cycles", options->cycles, MOST_CYCLES, error) &&
            check_number("parallel", options->parallel, MOST_PARALLEL, error) &&
            check_number("crowd", options->crowd, MOST_CROWD, error);
@@ -112,8 +123,7 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
         {"pid", 0, 0, G_OPTION_ARG_INT, &options->pid, "Its process, to be watched", "PID"},
         {"export", 0, 0, text, &options->export_name, "The export to use (the default export)",
          "NAME"},
-        {"tls", 0, 0, G_OPTION_ARG_NONE, &options->tls,
-         "The server offers TLS: connections end in its handshake, too", NULL},
+        CLI_TLS_ENTRIES(&options->tls),
         {"allow-writes", 0, 0, G_OPTION_ARG_NONE, &options->allow_writes,
          "Also soak what writes: zeros, over the export's content", NULL},
         {"cycles", 0, 0, G_OPTION_ARG_INT, &options->cycles, "Cycles of each point (128)", "N"},
@@ -236,8 +246,6 @@ static bool find_server(Invocation *invocation, GError **error)
         invocation->target = target_parse(options->target, error);
         if (invocation->target == NULL)
             return false;
-        if (invocation->target->tls.required)
-            return cli_mistake(error, "--target: the URI requires TLS, which soak does not speak");
     } else {
         invocation->command =
             options->spawn != NULL ? g_strdup(options->spawn) : reference_command(error);
@@ -279,8 +287,7 @@ static char *command_again(const Options *options, const char *program)
     cli_append(command, "--export", options->export_name);
     if (options->allow_writes)
         g_string_append(command, " --allow-writes");
-    if (options->tls)
-        g_string_append(command, " --tls");
+    cli_tls_append(command, &options->tls);
     if (options->cycles > 0)
         g_string_append_printf(command, " --cycles %d", options->cycles);
     if (options->timeout != CLI_TIMEOUT)
@@ -364,7 +371,9 @@ static bool prepare(Invocation *invocation, const char *program, GError **error)
     const Options *options = &invocation->options;
 
     invocation->points = choose_points(options->points, error);
-    if (invocation->points == NULL || !find_server(invocation, error))
+    if (invocation->points == NULL || !find_server(invocation, error) ||
+        !cli_tls(&options->tls, invocation->target, &invocation->tls, &invocation->tls_settings,
+                 error))
         return false;
     if (options->baseline != NULL) {
         invocation->baseline = soak_baseline_load(options->baseline, error);
@@ -382,7 +391,8 @@ static SoakSummary *run(const Invocation *invocation, const ReportSoak *report, 
     SoakOptions soak = {
         .spawn = invocation->command != NULL ? &invocation->spawn : NULL,
         .target = {.export_name = invocation->export_name,
-                   .tls = options->tls,
+                   .tls = invocation->tls_settings,
+                   .tls_optional = invocation->tls == PLAY_TLS_ALLOW,
                    .allow_writes =
                        options->allow_writes || (options->spawn == NULL && options->target == NULL),
                    .timeout_ms = (unsigned)(options->timeout * 1000)},

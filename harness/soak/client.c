@@ -11,6 +11,7 @@
 
 void client_close(Client *client)
 {
+    g_clear_pointer(&client->tls, transport_tls_engine_free);
     if (client->fd >= 0)
         close(client->fd);
     client->fd = -1;
@@ -60,6 +61,14 @@ ClientStart client_start(Client *client, const SoakCycle *cycle)
     return start;
 }
 
+/* TLS has something that the socket did not take. */
+static bool has_records(const Client *client)
+{
+    size_t size = 0;
+
+    return client->tls != NULL && transport_tls_engine_output(client->tls, &size) != NULL;
+}
+
 uint32_t client_events(const Client *client)
 {
     switch (client->state) {
@@ -67,9 +76,78 @@ uint32_t client_events(const Client *client)
     case CLIENT_SAYING:
         return EPOLLOUT | EPOLLRDHUP;
     case CLIENT_HEARING:
-        return EPOLLIN | EPOLLRDHUP;
+        return EPOLLIN | EPOLLRDHUP | (has_records(client) ? EPOLLOUT : 0u);
     default:
         return EPOLLRDHUP; /* what comes is left unread */
+    }
+}
+
+/* ---- TLS -------------------------------------------------------------------------------------- */
+
+/* Sends what TLS has to say. False: not all of it for now, or the client is gone. */
+static bool send_records(Client *client)
+{
+    size_t size;
+    const uint8_t *bytes;
+
+    while ((bytes = transport_tls_engine_output(client->tls, &size)) != NULL) {
+        ssize_t sent = send(client->fd, bytes, size, MSG_NOSIGNAL);
+        if (sent < 0) {
+            if (errno != EAGAIN)
+                leave(client);
+            return false;
+        }
+        transport_tls_engine_sent(client->tls, (size_t)sent);
+    }
+    return true;
+}
+
+/* Lets TLS have what has come. False: nothing for now, or the client is gone. */
+static bool feed(Client *client)
+{
+    uint8_t buffer[4096];
+    ssize_t got = recv(client->fd, buffer, sizeof buffer, 0);
+
+    if (got > 0)
+        transport_tls_engine_feed(client->tls, buffer, (size_t)got);
+    else if (got == 0 || errno != EAGAIN)
+        leave(client);
+    return got > 0;
+}
+
+/* True once the handshake is over. */
+static bool shake_hands(Client *client)
+{
+    while (true) {
+        TransportStatus status = transport_tls_engine_shake(client->tls);
+        if (status == TRANSPORT_CLOSED)
+            leave(client);
+        if (status == TRANSPORT_CLOSED || !send_records(client))
+            return false;
+        if (status == TRANSPORT_DONE)
+            return true;
+        if (!feed(client))
+            return false;
+    }
+}
+
+/* As recv(), of what is inside of TLS. */
+static ssize_t receive_inside(Client *client, uint8_t *to, size_t size)
+{
+    size_t got;
+
+    while (true) {
+        switch (transport_tls_engine_read(client->tls, to, size, &got)) {
+        case TRANSPORT_DONE:
+            return (ssize_t)got;
+        case TRANSPORT_CLOSED:
+            return 0;
+        case TRANSPORT_AGAIN:
+            if (!feed(client)) {
+                errno = EAGAIN;
+                return client->state == CLIENT_GONE ? 0 : -1;
+            }
+        }
     }
 }
 
@@ -79,6 +157,7 @@ static unsigned header_size(SoakHear hear)
 {
     switch (hear) {
     case HEAR_FINAL_REPLY:
+    case HEAR_ACK:
     case HEAR_ENTRY:
         return (unsigned)wire_layout(WIRE_OPTION_REPLY)->size;
     case HEAR_REPLY:
@@ -98,6 +177,7 @@ static void read_header(Client *client, const SoakCycle *cycle, const SoakAction
     client->last = true;
     switch (action->hear) {
     case HEAR_FINAL_REPLY:
+    case HEAR_ACK:
     case HEAR_ENTRY: {
         uint32_t type = (uint32_t)wire_get(client->header + 12, 4);
         client->skip = wire_get(client->header + 16, 4);
@@ -129,7 +209,8 @@ static bool receive(Client *client, const SoakCycle *cycle, const SoakAction *ac
 
     if (!header)
         wanted = MIN(wanted, client->skip);
-    ssize_t got = recv(client->fd, to, wanted, 0);
+    ssize_t got =
+        client->tls != NULL ? receive_inside(client, to, wanted) : recv(client->fd, to, wanted, 0);
     if (got <= 0) {
         if (got == 0 || errno != EAGAIN)
             leave(client);
@@ -149,6 +230,8 @@ static bool receive(Client *client, const SoakCycle *cycle, const SoakAction *ac
 /* True once the action is over. */
 static bool hear(Client *client, const SoakCycle *cycle, const SoakAction *action)
 {
+    if (action->hear == HEAR_TLS)
+        return shake_hands(client);
     do {
         if (!receive(client, cycle, action))
             return false;
@@ -159,9 +242,31 @@ static bool hear(Client *client, const SoakCycle *cycle, const SoakAction *actio
 
 /* ---- Saying ----------------------------------------------------------------------------------- */
 
+/* TLS takes all of it at once. False if the client is gone. */
+static bool begin(Client *client, const SoakCycle *cycle, const SoakAction *action)
+{
+    const uint8_t *bytes = cycle->bytes->data + action->offset;
+    bool fine = true;
+
+    client->begun = true;
+    if (action->say == SAY_HELLO) {
+        client->tls = transport_tls_engine_new(cycle->tls);
+        fine = client->tls != NULL;
+    } else if (client->tls != NULL && action->size > 0) {
+        fine = transport_tls_engine_write(client->tls, bytes, action->size);
+    }
+    if (!fine)
+        leave(client);
+    return fine;
+}
+
 /* True once all is said. */
 static bool say(Client *client, const SoakCycle *cycle, const SoakAction *action)
 {
+    if (!client->begun && !begin(client, cycle, action))
+        return false;
+    if (client->tls != NULL)
+        return send_records(client);
     while (client->said < action->size) {
         ssize_t sent = send(client->fd, cycle->bytes->data + action->offset + client->said,
                             action->size - client->said, MSG_NOSIGNAL);
@@ -175,9 +280,28 @@ static bool say(Client *client, const SoakCycle *cycle, const SoakAction *action
     return true;
 }
 
+void client_dribble(Client *client, const SoakCycle *cycle, const SoakAction *action, size_t at)
+{
+    const uint8_t *byte = cycle->bytes->data + action->offset + at;
+    size_t size = at < action->size ? 1 : 0;
+
+    if (client->state != CLIENT_THERE)
+        return;
+    if (client->tls != NULL) {
+        if (at == 0)
+            (void)transport_tls_engine_write(client->tls, byte, action->size);
+        byte = transport_tls_engine_output(client->tls, &size);
+    }
+    if (size == 0 || send(client->fd, byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 1)
+        return;
+    if (client->tls != NULL)
+        transport_tls_engine_sent(client->tls, 1);
+}
+
 static void next_action(Client *client)
 {
     client->action++;
+    client->begun = false;
     client->said = 0;
     client->last = false;
     client->state = CLIENT_SAYING;

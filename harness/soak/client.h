@@ -3,6 +3,7 @@
 #define NBDCONFORM_SOAK_CLIENT_H
 
 #include "soak/private.h"
+#include "transport/tls_engine.h"
 
 typedef enum {
     CLIENT_NONE,       /* not yet connected */
@@ -15,9 +16,11 @@ typedef enum {
 
 typedef struct {
     int fd;
+    TransportTlsEngine *tls; /* NULL: plain */
     ClientState state;
     unsigned action;
-    size_t said;        /* bytes of the action */
+    bool begun;         /* what it says is being said */
+    size_t said;        /* bytes of the action; not inside of TLS */
     uint8_t header[20]; /* of what comes, as far as it has */
     unsigned have;
     uint64_t skip; /* bytes of data to come */
@@ -35,6 +38,10 @@ ClientStart client_start(Client *client, const SoakCycle *cycle);
 
 /* Goes on after EVENTS of epoll. */
 void client_move(Client *client, const SoakCycle *cycle, uint32_t events);
+
+/* One that is there says byte number AT of ACTION, or of the records that this is inside of TLS, as far as the socket
+ * takes it. */
+void client_dribble(Client *client, const SoakCycle *cycle, const SoakAction *action, size_t at);
 
 /* The events that it waits for. */
 uint32_t client_events(const Client *client);

@@ -20,6 +20,9 @@
 #define SLOW_BYTES 2u
 #define WAIT_MS 20
 
+/* So many times as long may opening take where each has a handshake of TLS's. */
+#define TLS_TIMES 8u
+
 /* While no service is owed, one look has to be enough. */
 #define GLANCE_MS 1000u
 
@@ -175,7 +178,8 @@ static bool move_clients(Crowd *crowd, int ms)
 static void open_all(Crowd *crowd)
 {
     gint64 began_us = g_get_monotonic_time(), moved_us = began_us;
-    unsigned limit_ms = crowd->target->timeout_ms + crowd->count;
+    unsigned limit_ms =
+        crowd->target->timeout_ms + crowd->count * (crowd->target->tls != NULL ? TLS_TIMES : 1);
 
     while (!stopped(crowd) && since_ms(began_us) < limit_ms && since_ms(moved_us) < STALL_MS) {
         unsigned started = crowd->started;
@@ -213,12 +217,8 @@ static bool served_at_last(const Crowd *crowd, unsigned *took_ms)
 /* One more byte of each. */
 static void dribble(Crowd *crowd, const SoakAction *action, size_t at)
 {
-    for (unsigned i = 0; i < crowd->count; i++) {
-        const Client *client = &crowd->clients[i];
-        if (client->state == CLIENT_THERE && at < action->size)
-            (void)send(client->fd, crowd->cycle->bytes->data + action->offset + at, 1,
-                       MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
+    for (unsigned i = 0; i < crowd->count; i++)
+        client_dribble(&crowd->clients[i], crowd->cycle, action, at);
 }
 
 /* Looks for service once, or, where that is owed, until it is had. */
@@ -232,7 +232,7 @@ static bool look(Crowd *crowd)
 }
 
 /* SLOW is what slow clients have to say. */
-static void stand(Crowd *crowd, const SoakAction *slow)
+static void stand(Crowd *crowd, const SoakAction *slow, size_t at_once)
 {
     CrowdResult *result = crowd->result;
 
@@ -240,7 +240,7 @@ static void stand(Crowd *crowd, const SoakAction *slow)
     result->others_served = look(crowd);
     for (unsigned i = 0; crowd->kind->slow && i < SLOW_BYTES && result->others_served; i++) {
         gint64 began_us = g_get_monotonic_time();
-        dribble(crowd, slow, crowd->kind->at_once + i);
+        dribble(crowd, slow, at_once + i);
         result->others_served = look(crowd);
         while (!stopped(crowd) && since_ms(began_us) < 1000)
             (void)move_clients(crowd, WAIT_MS);
@@ -257,14 +257,16 @@ static void play(Crowd *crowd)
 {
     CrowdResult *result = crowd->result;
     SoakAction slow = {0};
+    /* TLS's handshake comes between the client flags and the option. */
+    size_t at_once = crowd->target->tls != NULL ? 0 : crowd->kind->at_once;
 
     if (crowd->kind->slow) { /* its last bytes are not for opening */
         slow = crowd->cycle->actions[crowd->cycle->count - 1];
-        crowd->cycle->actions[crowd->cycle->count - 1].size = crowd->kind->at_once;
+        crowd->cycle->actions[crowd->cycle->count - 1].size = at_once;
     }
     open_all(crowd);
     if (!stopped(crowd))
-        stand(crowd, &slow);
+        stand(crowd, &slow, at_once);
     drop_all(crowd);
     if (!stopped(crowd))
         result->served_after = served_at_last(crowd, &result->after_ms);

@@ -41,7 +41,7 @@ void crowd_result_clear(CrowdResult *result);
  * in, or hangs up on some, is right.
  *
  * Bounded: opening ends when nothing moves any more, or after TARGET's timeout and a millisecond for each
- * connection; either look for service after some timeouts. False and ERROR only where the harness fails or is
+ * connection, eight with TLS; either look for service after some timeouts. False and ERROR only where the harness fails or is
  * told to stop. */
 bool crowd_run(const SoakTarget *target, CrowdKind kind, unsigned count, CrowdResult *result,
                GError **error);

@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "soak/private.h"
-#include "transport/tls.h"
 
 /* Options that no server knows, in a range that is not reserved for experiments: an export's name likewise. */
 #define UNKNOWN_OPTION UINT32_C(0x7fffffff)
 #define STRANGE_NAME "nbdconform: there is no such export"
+
+/* Longer than the header of a TLS record, and than one of SSL 2. */
+#define NO_HELLO "this is no TLS, but there is enough of it to see that"
 
 /* Requests in flight. Their data would fill a small buffer, so that some have to wait. */
 #define SEVERAL 4u
@@ -128,11 +130,40 @@ static SoakAction *hear(Maker *maker, SoakHear what)
     return action;
 }
 
-static void add_hello(Maker *maker)
+static SoakAction *say_tls(Maker *maker, SoakSay say, SoakHear what)
 {
-    g_autoptr(GByteArray) hello = transport_tls_hello();
+    SoakAction *action = hear(maker, what);
 
-    add(maker, hello->data, hello->len);
+    action->say = say;
+    return action;
+}
+
+/* False if STEP is none of TLS's. */
+static bool make_tls(Maker *maker, SoakStep step)
+{
+    switch (step) {
+    case STEP_NO_HELLO:
+        add(maker, NO_HELLO, strlen(NO_HELLO));
+        return true;
+    case STEP_HELLO_CUT:
+    case STEP_HELLO:
+        say_tls(maker, SAY_HELLO, HEAR_NOTHING)->half = step == STEP_HELLO_CUT;
+        return true;
+    case STEP_FINISH_CUT:
+        say_tls(maker, SAY_HELLO, HEAR_LAST_FLIGHT);
+        say_tls(maker, SAY_FLIGHT, HEAR_NOTHING)->half = true;
+        return true;
+    case STEP_SECURE:
+        add_option(maker, NBD_OPT_STARTTLS, 0);
+        hear(maker, HEAR_ACK);
+        say_tls(maker, SAY_HELLO, HEAR_TLS);
+        return true;
+    case STEP_RECORDS_CUT:
+        hear(maker, HEAR_NOTHING)->half = true;
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void make_enter(Maker *maker)
@@ -189,20 +220,17 @@ static bool make_handshake(Maker *maker, SoakStep step)
     case STEP_ABORT:
         add_option(maker, NBD_OPT_ABORT, 0);
         return true;
+    case STEP_STARTTLS_CUT:
     case STEP_STARTTLS:
         add_option(maker, NBD_OPT_STARTTLS, 0);
-        return true;
-    case STEP_HELLO:
-    case STEP_HELLO_CUT:
-        add_hello(maker);
-        if (step == STEP_HELLO_CUT)
-            cut(maker, from, (maker->cycle->bytes->len - from) / 2);
+        if (step == STEP_STARTTLS_CUT)
+            cut(maker, from, 10);
         return true;
     case STEP_ENTER:
         make_enter(maker);
         return true;
     default:
-        return false;
+        return make_tls(maker, step);
     }
 }
 
@@ -283,8 +311,13 @@ static void make_hearing(Maker *maker, SoakStep step, SoakStep before)
 
     switch (step) {
     case STEP_GREETED:
-    case STEP_ANSWERED:
         hear(maker, HEAR_SOMETHING);
+        break;
+    case STEP_ANSWERED:
+        hear(maker, HEAR_SOMETHING)->or_end = true;
+        break;
+    case STEP_ACK:
+        hear(maker, HEAR_ACK);
         break;
     case STEP_GREETING:
         hear(maker, HEAR_GREETING);
@@ -311,17 +344,25 @@ static void make_hearing(Maker *maker, SoakStep step, SoakStep before)
     }
 }
 
-static void make_steps(Maker *maker, const SoakStep *steps)
+static void make_step(Maker *maker, SoakStep step, SoakStep before)
 {
+    if (!make_handshake(maker, step)) {
+        make_request(maker, step);
+        make_hearing(maker, step, before);
+    }
+}
+
+static void make_steps(Maker *maker, const SoakPhaseDetail *detail)
+{
+    const SoakStep *steps = detail->steps;
     bool oldstyle = maker->cycle->style == STYLE_OLDSTYLE;
 
     for (unsigned i = 0; i < SOAK_MAX_STEPS && steps[i] != STEP_NONE; i++) {
         if (oldstyle && (steps[i] == STEP_FLAGS || steps[i] == STEP_ENTER))
             continue;
-        if (!make_handshake(maker, steps[i])) {
-            make_request(maker, steps[i]);
-            make_hearing(maker, steps[i], i > 0 ? steps[i - 1] : STEP_NONE);
-        }
+        make_step(maker, steps[i], i > 0 ? steps[i - 1] : STEP_NONE);
+        if (steps[i] == STEP_FLAGS)
+            make_step(maker, soak_step_into_tls(detail, maker->target), STEP_NONE);
     }
     if (maker->said > 0)
         hear(maker, HEAR_NOTHING);
@@ -348,6 +389,8 @@ SoakCycle *soak_cycle_new(const SoakPoint *point, const SoakTarget *target)
 
     cycle->point = *point;
     cycle->address = target->address;
+    cycle->tls = target->tls;
+    cycle->ends_in_tls = soak_ends_in_tls(detail, target);
     cycle->style = target->facts.style;
     cycle->no_zeroes = (target->facts.handshake_flags & NBD_FLAG_NO_ZEROES) != 0;
     cycle->timeout_ms = target->timeout_ms;
@@ -356,7 +399,7 @@ SoakCycle *soak_cycle_new(const SoakPoint *point, const SoakTarget *target)
     cycle->overlaps = target->at_once >= 2;
     cycle->hasty = detail->steps[0] == STEP_NONE;
     cycle->bytes = g_byte_array_new();
-    make_steps(&maker, detail->steps);
+    make_steps(&maker, detail);
     make_others(&maker);
     return cycle;
 }

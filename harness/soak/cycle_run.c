@@ -27,6 +27,7 @@ typedef struct {
     Stream stream;
     Stream leaving;    /* a connection that the server has yet to close */
     bool transmission; /* entered */
+    bool secure;       /* TLS was */
     bool greeted;
     const char *problem; /* what came could not be read on */
     unsigned patience_ms;
@@ -101,6 +102,24 @@ static StreamStatus hear_entry(Runner *runner)
     return mismatch(runner, "the server refused the export");
 }
 
+static StreamStatus hear_ack(Runner *runner)
+{
+    uint32_t option, type;
+    StreamStatus status = hear_final_reply(runner, &option, &type);
+
+    return status == STREAM_FINE && type != NBD_REP_ACK
+               ? mismatch(runner, "the server refused an option that it has granted before")
+               : status;
+}
+
+static StreamStatus hear_tls(Runner *runner, bool but_for_last)
+{
+    StreamStatus status = stream_shake_hands(&runner->stream, but_for_last);
+
+    runner->secure = status == STREAM_FINE && !but_for_last;
+    return status;
+}
+
 static StreamStatus hear_reply(Runner *runner, uint32_t payload)
 {
     const uint8_t *at;
@@ -113,16 +132,22 @@ static StreamStatus hear_reply(Runner *runner, uint32_t payload)
     return wire_get(at + 4, 4) != 0 ? STREAM_FINE : stream_skip(&runner->stream, payload);
 }
 
-static StreamStatus play_action(Runner *runner, const SoakAction *action)
+static StreamStatus say(Runner *runner, const SoakAction *action)
+{
+    const uint8_t *bytes = runner->cycle->bytes->data + action->offset;
+    StreamStatus status = STREAM_FINE;
+
+    if (action->say == SAY_HELLO)
+        status = stream_start_tls(&runner->stream, runner->cycle->tls);
+    if (status != STREAM_FINE || (action->say == SAY_BYTES && !action->half))
+        return status != STREAM_FINE ? status : stream_say(&runner->stream, bytes, action->size);
+    return stream_say_records(&runner->stream, bytes, action->size, action->half);
+}
+
+static StreamStatus hear(Runner *runner, const SoakAction *action)
 {
     uint32_t option, type;
 
-    runner->action = action;
-    stream_start_clock(&runner->stream);
-    StreamStatus status =
-        stream_say(&runner->stream, runner->cycle->bytes->data + action->offset, action->size);
-    if (status != STREAM_FINE)
-        return status;
     switch (action->hear) {
     case HEAR_SOMETHING:
         return stream_wait(&runner->stream);
@@ -130,6 +155,11 @@ static StreamStatus play_action(Runner *runner, const SoakAction *action)
         return hear_greeting(runner);
     case HEAR_FINAL_REPLY:
         return hear_final_reply(runner, &option, &type);
+    case HEAR_ACK:
+        return hear_ack(runner);
+    case HEAR_TLS:
+    case HEAR_LAST_FLIGHT:
+        return hear_tls(runner, action->hear == HEAR_LAST_FLIGHT);
     case HEAR_ENTRY:
         return hear_entry(runner);
     case HEAR_EXPORT:
@@ -141,6 +171,14 @@ static StreamStatus play_action(Runner *runner, const SoakAction *action)
         break;
     }
     return STREAM_FINE;
+}
+
+static StreamStatus play_action(Runner *runner, const SoakAction *action)
+{
+    runner->action = action;
+    stream_start_clock(&runner->stream);
+    StreamStatus status = say(runner, action);
+    return status == STREAM_FINE ? hear(runner, action) : status;
 }
 
 /* ---- Ending ----------------------------------------------------------------------------------- */
@@ -159,11 +197,21 @@ static void see_off(Runner *runner)
 static void take_leave(Runner *runner)
 {
     see_off(runner);
+    stream_forget_tls(&runner->stream);
     runner->leaving.fd = runner->stream.fd;
     runner->leaving.start = runner->leaving.end = 0;
     runner->stream.fd = -1;
     if (!runner->cycle->overlaps)
         see_off(runner);
+}
+
+/* TLS may be over already, or the server gone. */
+static void say_bye(Runner *runner)
+{
+    if (!runner->secure)
+        return;
+    stream_start_clock(&runner->stream);
+    (void)stream_say_bye(&runner->stream);
 }
 
 static void end_softly(Runner *runner)
@@ -172,13 +220,24 @@ static void end_softly(Runner *runner)
 
     if (runner->transmission) {
         (void)play_action(runner, &cycle->disc);
+        say_bye(runner);
         take_leave(runner);
     } else { /* once it has answered, a server may leave the closing to us */
         runner->stream.timeout_ms = runner->patience_ms;
         if (play_action(runner, &cycle->abort) == STREAM_LATE)
             runner->patience_ms = NO_PATIENCE_MS;
         runner->stream.timeout_ms = cycle->timeout_ms;
+        say_bye(runner);
     }
+}
+
+static void end_by_half(Runner *runner)
+{
+    if (runner->cycle->ends_in_tls)
+        say_bye(runner);
+    else
+        (void)shutdown(runner->stream.fd, SHUT_WR);
+    take_leave(runner);
 }
 
 /* The oldest ghosts, until LEFT are left. */
@@ -217,9 +276,11 @@ static bool end(Runner *runner)
     case ENDING_RESET:
         (void)setsockopt(runner->stream.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
         break;
+    case ENDING_NOTIFY:
+        say_bye(runner);
+        break;
     case ENDING_HALF:
-        (void)shutdown(runner->stream.fd, SHUT_WR);
-        take_leave(runner);
+        end_by_half(runner);
         break;
     case ENDING_VANISH:
         fine = vanish(runner);
@@ -240,6 +301,7 @@ static StreamStatus attempt(Runner *runner)
     runner->action = NULL;
     runner->problem = NULL;
     runner->transmission = false;
+    runner->secure = false;
     runner->greeted = false;
     StreamStatus status =
         stream_open(&runner->stream, cycle->address, cycle->narrow ? SMALL_BUFFER : 0);
@@ -287,8 +349,12 @@ static const char *awaited(const SoakAction *action)
     case HEAR_GREETING:
         return "the greeting";
     case HEAR_FINAL_REPLY:
+    case HEAR_ACK:
     case HEAR_ENTRY:
         return "the reply to an option";
+    case HEAR_TLS:
+    case HEAR_LAST_FLIGHT:
+        return "TLS's handshake";
     case HEAR_EXPORT:
         return "the answer to NBD_OPT_EXPORT_NAME";
     case HEAR_REPLY:

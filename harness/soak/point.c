@@ -53,8 +53,8 @@ const SoakPhase *soak_phase(const char *name)
 const char *soak_ending_name(SoakEnding ending)
 {
     static const char *const names[ENDING_COUNT] = {
-        [ENDING_SOFT] = "soft",       [ENDING_CLOSE] = "close",   [ENDING_RESET] = "reset",
-        [ENDING_HALF] = "half-close", [ENDING_VANISH] = "vanish",
+        [ENDING_SOFT] = "soft",           [ENDING_CLOSE] = "close",     [ENDING_RESET] = "reset",
+        [ENDING_NOTIFY] = "close-notify", [ENDING_HALF] = "half-close", [ENDING_VANISH] = "vanish",
     };
 
     return names[ending];
@@ -63,6 +63,30 @@ const char *soak_ending_name(SoakEnding ending)
 char *soak_point_name(const SoakPoint *point)
 {
     return g_strdup_printf("%s/%s", point->phase->name, soak_ending_name(point->ending));
+}
+
+static bool has_step(const SoakPhaseDetail *detail, SoakStep step)
+{
+    for (unsigned i = 0; i < SOAK_MAX_STEPS; i++)
+        if (detail->steps[i] == step)
+            return true;
+    return false;
+}
+
+SoakStep soak_step_into_tls(const SoakPhaseDetail *detail, const SoakTarget *target)
+{
+    if (target->tls == NULL || detail->tls)
+        return STEP_NONE;
+    for (unsigned i = 0; i + 1 < SOAK_MAX_STEPS; i++)
+        if (detail->steps[i] == STEP_FLAGS && detail->steps[i + 1] != STEP_NONE)
+            return STEP_SECURE;
+    return STEP_NONE;
+}
+
+bool soak_ends_in_tls(const SoakPhaseDetail *detail, const SoakTarget *target)
+{
+    return target->tls != NULL && !has_step(detail, STEP_RECORDS_CUT) &&
+           (has_step(detail, STEP_SECURE) || soak_step_into_tls(detail, target) == STEP_SECURE);
 }
 
 uint32_t soak_request_length(const SessionFacts *facts, uint32_t wanted)
@@ -103,8 +127,9 @@ static const char *unfit_phase(const SoakPhase *phase, const SoakTarget *target)
     if (strcmp(phase->name, "inside-option-data") == 0 && facts->style == STYLE_NEWSTYLE &&
         (target->export_name == NULL || target->export_name[0] == '\0'))
         return "the option has no data, because the export's name is empty";
-    if (detail->tls && !target->tls)
-        return "it is about TLS, which takes --tls";
+    if (detail->tls && target->tls == NULL)
+        return target->tls_optional ? "the server has no TLS"
+                                    : "it is about TLS, which takes --tls";
     if (detail->flag != 0 && (facts->transmission_flags & detail->flag) == 0)
         return lacking_flag(detail->flag);
     if ((phase->writes || detail->reads) && soak_request_length(facts, 1) == 0)
@@ -126,6 +151,9 @@ static const char *unfit_ending(const SoakPoint *point, const SoakTarget *target
         return (detail->soft_styles & 1u << target->facts.style) == 0
                    ? "there is no soft way to end here"
                    : NULL;
+    case ENDING_NOTIFY:
+        return soak_ends_in_tls(detail, target) ? NULL
+                                                : "there is no TLS whose end could be said here";
     case ENDING_RESET:
         return tcp ? NULL : "a Unix socket knows no reset";
     case ENDING_VANISH:

@@ -11,18 +11,22 @@
 #include <stdint.h>
 
 #include "session/session.h"
-#include "transport/transport.h"
+#include "transport/tls.h"
 
 typedef enum {
     ENDING_SOFT,   /* NBD_OPT_ABORT or NBD_CMD_DISC, as the phase has it, then close */
     ENDING_CLOSE,  /* close() */
     ENDING_RESET,  /* RST, by SO_LINGER 0 */
+    ENDING_NOTIFY, /* TLS's close_notify, then close() */
     ENDING_HALF,   /* shutdown(SHUT_WR), then until the server has closed, or did not for a while */
     ENDING_VANISH, /* not a packet, by TCP_REPAIR; later a reset: see below */
     ENDING_COUNT
 } SoakEnding;
 
-/* "soft", "close", "reset", "half-close", "vanish"
+/* "soft", "close", "reset", "close-notify", "half-close", "vanish"
+ *
+ * Inside of TLS, a soft end has close_notify behind the goodbye, and half-close is close_notify by itself: TLS's way
+ * to say that no more will come. The others say nothing, and cut TLS off.
  *
  * A client that has vanished for good cannot be told from one that has nothing to say: a server keeps that
  * connection for as long as it likes, and is right. What can be judged is what it does when it learns. So a
@@ -57,8 +61,10 @@ typedef struct {
     /* of a session that was probed: style, handshake and transmission flags, size, block sizes */
     SessionFacts facts;
     bool allow_writes;
-    bool tls;         /* it has TLS, beside plain text */
-    unsigned at_once; /* connections that it serves at once, as far as tried; 0: take it for one */
+    /* A client's: all that can be is said inside of TLS, and connections end in its handshake, too. NULL: plain. */
+    const TransportTls *tls;
+    bool tls_optional; /* plain, if it turns out to have no TLS */
+    unsigned at_once;  /* connections that it serves at once, as far as tried; 0: take it for one */
     unsigned timeout_ms;      /* for each answer */
     const volatile int *stop; /* nonzero: give up; may be NULL */
 } SoakTarget;
@@ -84,7 +90,7 @@ typedef enum {
 } SoakError;
 
 /* Connects and ends COUNT times, one after another, in the calling thread. *DONE (may be NULL): how many were
- * made. Nothing is allocated in a cycle.
+ * made. Nothing is allocated in a cycle, but by TLS.
  *
  * A server is allowed to turn a connection away for a while, as one with a limit does until it has noticed that
  * the last one is gone: only what it does for the timeout's length is an error. So is its hanging up where it

@@ -23,13 +23,22 @@ typedef enum {
     STEP_STRANGE_GO,
     STEP_STRANGE_NAME,
     STEP_ABORT,
+    STEP_STARTTLS_CUT,
     STEP_STARTTLS,
-    STEP_HELLO_CUT, /* TLS's */
-    STEP_HELLO,
+    STEP_NO_HELLO, /* what is no TLS, in its place */
     /* heard: the handshake */
     STEP_REPLIES,
-    STEP_ANSWERED, /* there is something to read */
+    STEP_ACK,
+    STEP_ANSWERED, /* there is something to read, or the server has hung up */
     STEP_EXPORT,
+    /* said: TLS. What we say first; all but the end of what we say last. */
+    STEP_HELLO_CUT,
+    STEP_HELLO,
+    STEP_FINISH_CUT,
+    /* all of TLS's handshake, from NBD_OPT_STARTTLS on */
+    STEP_SECURE,
+    /* only half of the bytes that the records take which were to be said */
+    STEP_RECORDS_CUT,
     /* STEP_OPTION and its answer */
     STEP_ENTER,
     /* said: requests */
@@ -51,7 +60,7 @@ typedef enum {
     STEP_PART_OF_REPLY,
 } SoakStep;
 
-#define SOAK_MAX_STEPS 6
+#define SOAK_MAX_STEPS 7
 
 /* Sets of SessionStyle. */
 #define NO_STYLE 0u
@@ -69,11 +78,25 @@ typedef struct {
 } SoakPhaseDetail;
 const SoakPhaseDetail *soak_phase_detail(const SoakPhase *phase);
 
+/* With TLS, whatever follows the client flags is said inside of it: what stands here behind STEP_FLAGS, then. Or
+ * STEP_NONE, where nothing follows, or the steps are about TLS and say themselves when it begins. */
+SoakStep soak_step_into_tls(const SoakPhaseDetail *detail, const SoakTarget *target);
+
+/* True if its end is inside of TLS, between records. */
+bool soak_ends_in_tls(const SoakPhaseDetail *detail, const SoakTarget *target);
+
 /* The phase called NAME, which exists. */
 const SoakPhase *soak_phase(const char *name);
 
 /* The longest request of at most WANTED bytes that the export bears; 0: none. */
 uint32_t soak_request_length(const SessionFacts *facts, uint32_t wanted);
+
+/* How an action's bytes are said. */
+typedef enum {
+    SAY_BYTES, /* inside of TLS, where it has begun */
+    SAY_HELLO, /* TLS begins, by what it says first; there are no other bytes */
+    SAY_FLIGHT /* what TLS has to say by itself */
+} SoakSay;
 
 /* What is listened for once something was said. */
 typedef enum {
@@ -81,6 +104,9 @@ typedef enum {
     HEAR_SOMETHING, /* until there is something to read */
     HEAR_GREETING,
     HEAR_FINAL_REPLY, /* of an option, whatever it says */
+    HEAR_ACK,         /* of an option, which must be NBD_REP_ACK */
+    HEAR_TLS,         /* until TLS's handshake is complete */
+    HEAR_LAST_FLIGHT, /* until it will be, once ours is sent */
     HEAR_ENTRY,       /* the replies to NBD_OPT_GO, of which the last must be NBD_REP_ACK */
     HEAR_EXPORT,      /* the answer to NBD_OPT_EXPORT_NAME */
     HEAR_REPLY,       /* a simple reply with its data */
@@ -90,12 +116,14 @@ typedef enum {
 /* Bytes to say, then what to hear. */
 typedef struct {
     size_t offset, size; /* in SoakCycle.bytes */
+    SoakSay say;
+    bool half; /* of the bytes that go over the wire */
     SoakHear hear;
     bool or_end;      /* the server may as well hang up */
     uint32_t payload; /* of the reply to hear */
 } SoakAction;
 
-#define SOAK_MAX_ACTIONS 6
+#define SOAK_MAX_ACTIONS 8
 
 /* Of an ordinary read, and of a long one's reply that is read: little. */
 #define SOAK_PART 4096u
@@ -106,6 +134,8 @@ typedef struct {
 struct SoakCycle {
     SoakPoint point;
     const TransportAddress *address;
+    const TransportTls *tls; /* NULL: plain */
+    bool ends_in_tls;        /* close_notify can be said */
     SessionStyle style;
     bool no_zeroes;
     unsigned timeout_ms;

