@@ -1,5 +1,4 @@
 /* `nbdconform serve`: reads the options, prints where the server listens, serves until a signal. */
-#include <errno.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -10,10 +9,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "cli/serve.h"
+#include "cli/serve_export.h"
 #include "reference/reference.h"
 #include "transport/tls.h"
-#include "wire/wire.h"
 
 #define DEFAULT_SIZE (UINT64_C(64) << 20)
 /* What every implementation must and should have, and nothing older ("TLS versions"). */
@@ -28,124 +28,6 @@ typedef struct {
     gboolean read_only, oldstyle, newstyle, always, extended, verify_peer, list_quirks, list_leaks;
 } Options;
 
-static bool fail(GError **error, const char *what, const char *text)
-{
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s: \"%s\"", what, text);
-    return false;
-}
-
-/* A number of bytes: 512, 64K, 10M, 1G, 8T, 1P, 1E, or 2^63-1 as "max". */
-static bool parse_size(const char *text, uint64_t limit, uint64_t *size, GError **error)
-{
-    static const char units[] = "KMGTPE";
-    char *end;
-
-    if (g_str_equal(text, "max")) {
-        *size = MIN(limit, (uint64_t)INT64_MAX);
-        return true;
-    }
-    errno = 0;
-    *size = strtoull(text, &end, 0);
-    const char *unit = *end != '\0' ? strchr(units, g_ascii_toupper(*end)) : NULL;
-    unsigned shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
-    if (!g_ascii_isdigit(*text) || errno != 0 ||
-        (*end != '\0' && (unit == NULL || end[1] != '\0')) || *size > limit >> shift)
-        return fail(error, "not a size", text);
-    *size <<= shift;
-    return true;
-}
-
-/* MIN/PREF/MAX; an empty part is left at its default. */
-static bool parse_block_size(const char *text, RefExport *export, GError **error)
-{
-    g_auto(GStrv) parts = g_strsplit(text, "/", -1);
-    uint32_t *const fields[] = {&export->minimum, &export->preferred, &export->maximum};
-
-    if (g_strv_length(parts) > G_N_ELEMENTS(fields))
-        return fail(error, "not of the form MIN/PREF/MAX", text);
-    for (unsigned i = 0; i < G_N_ELEMENTS(fields) && parts[i] != NULL; i++) {
-        uint64_t size = 0;
-        if (*parts[i] != '\0' && !parse_size(parts[i], UINT32_MAX, &size, error))
-            return false;
-        *fields[i] = (uint32_t)size;
-    }
-    return true;
-}
-
-/* SEND_TRIM+SEND_FUA: features that the export is to lack. */
-static bool parse_without(const char *text, RefExport *export, GError **error)
-{
-    g_auto(GStrv) names = g_strsplit(text, "+", -1);
-
-    for (char **name = names; *name != NULL; name++) {
-        uint64_t flag;
-        if (!wire_value(&wire_transmission_flags, *name, &flag))
-            return fail(error, "no such transmission flag", *name);
-        export->withhold |= (uint16_t)flag;
-    }
-    return true;
-}
-
-/* ---- --export NAME[:key=value,…] ------------------------------------------------------------- */
-
-static bool apply_setting(RefExport *export, const char *setting, GError **error)
-{
-    g_auto(GStrv) pair = g_strsplit(setting, "=", 2);
-    const char *key = pair[0] != NULL ? pair[0] : "";
-    const char *value = pair[0] != NULL ? pair[1] : NULL;
-
-    if (value == NULL) {
-        if (g_str_equal(key, "ro"))
-            export->read_only = true;
-        else if (g_str_equal(key, "rw"))
-            export->read_only = false;
-        else if (g_str_equal(key, "lenient"))
-            export->lenient = true;
-        else if (g_str_equal(key, "require"))
-            export->require = true;
-        else if (g_str_equal(key, "tls"))
-            export->tls_only = true;
-        else if (g_str_equal(key, "resize"))
-            export->resize = true;
-        else
-            return fail(error, "no such setting of an export", setting);
-        return true;
-    }
-    if (g_str_equal(key, "size"))
-        return parse_size(value, INT64_MAX, &export->size, error);
-    if (g_str_equal(key, "df")) {
-        uint64_t size = 0;
-        if (!parse_size(value, UINT32_MAX, &size, error))
-            return false;
-        export->unfragmented = (uint32_t)size;
-        return true;
-    }
-    if (g_str_equal(key, "block"))
-        return parse_block_size(value, export, error);
-    if (g_str_equal(key, "without"))
-        return parse_without(value, export, error);
-    if (g_str_equal(key, "description"))
-        export->description = g_intern_string(value);
-    else if (g_str_equal(key, "canonical"))
-        export->canonical = g_intern_string(value);
-    else
-        return fail(error, "no such setting of an export", setting);
-    return true;
-}
-
-static bool parse_export(const char *text, RefExport *export, GError **error)
-{
-    const char *colon = strchr(text, ':');
-    g_auto(GStrv) settings = g_strsplit(colon != NULL ? colon + 1 : "", ",", -1);
-    g_autofree char *name = colon != NULL ? g_strndup(text, (gsize)(colon - text)) : g_strdup(text);
-
-    export->name = g_intern_string(name);
-    for (char **setting = settings; *setting != NULL; setting++)
-        if (!apply_setting(export, *setting, error))
-            return false;
-    return true;
-}
-
 /* ---- The configuration ----------------------------------------------------------------------- */
 
 static bool parse_exports(const Options *options, GArray *exports, GError **error)
@@ -156,12 +38,12 @@ static bool parse_exports(const Options *options, GArray *exports, GError **erro
     RefExport base = {
         .size = DEFAULT_SIZE, .read_only = options->read_only, .description = options->description};
 
-    if ((options->size != NULL && !parse_size(options->size, INT64_MAX, &base.size, error)) ||
-        (options->block_size != NULL && !parse_block_size(options->block_size, &base, error)))
+    if ((options->size != NULL && !serve_parse_size(options->size, INT64_MAX, &base.size, error)) ||
+        (options->block_size != NULL && !serve_parse_block_size(options->block_size, &base, error)))
         return false;
     for (; *texts != NULL; texts++) {
         RefExport export = base;
-        if (!parse_export(*texts, &export, error))
+        if (!serve_parse_export(*texts, &export, error))
             return false;
         g_array_append_val(exports, export);
     }
@@ -180,7 +62,8 @@ static bool parse_replies(const char *text, RefReplies *replies, GError **error)
             return true;
         }
     }
-    return text == NULL || fail(error, "replies are simple, structured or extended", text);
+    return text == NULL ||
+           cli_mistake(error, "replies are simple, structured or extended: \"%s\"", text);
 }
 
 /* Whether and how there is TLS; CONFIG borrows what is made. */
@@ -200,9 +83,9 @@ static bool configure_tls(const Options *options, TransportTls **tls, RefConfig 
     if (g_str_equal(mode, "off"))
         return true;
     if (!g_str_equal(mode, "allow") && !g_str_equal(mode, "require"))
-        return fail(error, "TLS is off, allow or require", mode);
+        return cli_mistake(error, "TLS is off, allow or require: \"%s\"", mode);
     if (options->certificates == NULL && options->psk == NULL)
-        return fail(error, "TLS needs --tls-certificates or --tls-psk", mode);
+        return cli_mistake(error, "TLS needs --tls-certificates or --tls-psk: \"%s\"", mode);
     *tls = transport_tls_new(TRANSPORT_TLS_SERVER, &settings, error);
     config->tls = *tls;
     config->tls_required = g_str_equal(mode, "require");
@@ -212,9 +95,10 @@ static bool configure_tls(const Options *options, TransportTls **tls, RefConfig 
 static bool configure(const Options *options, GArray *exports, RefConfig *config, GError **error)
 {
     if (options->port < 0 || options->port > UINT16_MAX)
-        return fail(error, "a port is a number from 0 to 65535", "--port");
+        return cli_mistake(error, "a port is a number from 0 to 65535: \"%s\"", "--port");
     if (options->socket != NULL && (options->bind != NULL || options->port != 0))
-        return fail(error, "either a Unix socket or an address and port", "--socket");
+        return cli_mistake(error, "either a Unix socket or an address and port: \"%s\"",
+                           "--socket");
     if (!parse_exports(options, exports, error))
         return false;
     *config = (RefConfig){
@@ -236,7 +120,7 @@ static bool configure(const Options *options, GArray *exports, RefConfig *config
     };
     return parse_replies(options->replies, &config->most_replies, error) &&
            (options->memory == NULL ||
-            parse_size(options->memory, UINT64_MAX, &config->memory, error));
+            serve_parse_size(options->memory, UINT64_MAX, &config->memory, error));
 }
 
 /* ---- Serving --------------------------------------------------------------------------------- */
@@ -399,7 +283,7 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, error))
         return false;
-    return argc == 1 || fail(error, "unexpected argument", argv[1]);
+    return argc == 1 || cli_mistake(error, "unexpected argument: \"%s\"", argv[1]);
 }
 
 static void clear_options(Options *options)
