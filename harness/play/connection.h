@@ -25,6 +25,7 @@ typedef struct {
     bool notified;      /* the peer has sent close_notify; its stream has still to end */
     bool heard;         /* something came inside TLS */
     bool parted;        /* behind the case's last line we have sent ABORT */
+    bool weighed;       /* whether the case is for an export of this size */
     bool send_failed;   /* the peer takes no more; what it sent before may still be read */
     GQueue came;        /* of SessionMessage: from the peer, not yet expected by any line */
     Gatherer *gatherer; /* of what is read, where that is of interest; or NULL */

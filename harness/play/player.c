@@ -143,6 +143,26 @@ static void play_choice(Player *player, const Statement *block)
         take_outcome(player, chosen);
 }
 
+/* A case that haggles with its own lines has begun without asking how large the export is by now: another case
+ * may have left it smaller. What else it needs depends on what it has haggled for. */
+static void weigh_size(Player *player, Connection *connection)
+{
+    const SessionFacts *told = session_facts(connection->session);
+
+    if (connection->weighed || session_phase(connection->session) != PHASE_TRANSMISSION)
+        return;
+    connection->weighed = true;
+    if (player->target == NULL || !player->target->entered ||
+        told->size == player->target->facts.size)
+        return;
+    SessionFacts facts = player->target->facts;
+    facts.size = told->size;
+    g_autofree char *unfit =
+        play_needs(player->play_case, player->mode, player->target, &facts, true);
+    if (unfit != NULL)
+        player_skip(player, "%s", unfit);
+}
+
 static void play_line(Player *player, const Statement *line)
 {
     player->line = line;
@@ -161,6 +181,8 @@ static void play_line(Player *player, const Statement *line)
         break;
     }
     player_collect(player);
+    for (guint i = 0; i < player->connections->len; i++)
+        weigh_size(player, player->connections->pdata[i]);
 }
 
 static void play_lines(Player *player, const GPtrArray *lines, bool then)

@@ -101,15 +101,23 @@ static void play_tasks(Job *job)
         job_play(job, task);
 }
 
-static void play_lonely_cases(Job *job)
+static void play_alone(Job *job, bool resizing)
 {
     Run *run = job->run;
 
     for (guint i = 0; i < run->tasks->len && going_on(run); i++) {
         Task *task = &g_array_index(run->tasks, Task, i);
-        if (!task->done && task->result == NULL && task->play_case->alone)
+        if (!task->done && task->result == NULL && task->play_case->alone &&
+            task->play_case->resizes == resizing)
             job_play(job, task);
     }
+}
+
+/* Some servers make an export smaller and never larger again: all others have had their turn by then. */
+static void play_lonely_cases(Job *job)
+{
+    play_alone(job, false);
+    play_alone(job, true);
 }
 
 /* A verdict that rests on silence, on a close or on a refused connection could be another case's doing, or

@@ -37,7 +37,8 @@ PlayMode played_mode(void)
         .export_name = "disk", .timeout_ms = PATIENT_MS, .allow_writes = true, .salt = 1};
 }
 
-Played *played_config_new(const char *lines, const FakeConfig *config, const PlayMode *mode)
+static Played *play(const char *lines, const FakeConfig *config, const PlayMode *mode,
+                    const PlayTarget *target)
 {
     Played *played = g_new0(Played, 1);
     PlayMode with_address = mode == NULL ? played_mode() : *mode;
@@ -45,9 +46,22 @@ Played *played_config_new(const char *lines, const FakeConfig *config, const Pla
     played->compiled = compiled_new(lines);
     played->server = fake_server_new(config);
     with_address.address = fake_server_address(played->server);
-    played->result = play_run_case(compiled_case(played->compiled, 0), &with_address, NULL, 0);
+    played->result = play_run_case(compiled_case(played->compiled, 0), &with_address, target, 0);
     fake_server_finish(played->server);
     return played;
+}
+
+Played *played_config_new(const char *lines, const FakeConfig *config, const PlayMode *mode)
+{
+    return play(lines, config, mode, NULL);
+}
+
+Played *played_target_new(const char *lines, const char *script, const PlayTarget *target)
+{
+    const char *const scripts[] = {script, NULL};
+    FakeConfig config = {.scripts = scripts};
+
+    return play(lines, &config, NULL, target);
 }
 
 Played *played_scripts_new(const char *lines, const char *const *scripts, const PlayMode *mode)

@@ -92,6 +92,26 @@ static void a_target_that_does_not_fit_is_known_beforehand(void)
     }
 }
 
+static void a_case_that_haggles_itself_is_not_for_an_export_that_has_become_too_small(void)
+{
+    static const char haggles[] =
+        "needs size >= 64k  transmission-flag SEND_DF\nnegotiate\nC: option GO\nS: reply GO ACK\n"
+        "C: request FLUSH\nS: ok @robust.answers\n";
+    /* What a case has haggled for is its own affair: the flag is missing here, and no reason to skip. */
+    static const char small[] = HELLO ASK("GO", "") EXPORT("GO", "512", "HAS_FLAGS") ACK("GO");
+    static const char large[] = HELLO ASK("GO", "") EXPORT("GO", "65536", "HAS_FLAGS") ACK("GO");
+    g_autofree char *flushed = g_strconcat(large, FLUSH("1") DONE("1"), NULL);
+    PlayTarget target = {.entered = true, .connections = 1};
+
+    target.facts.style = STYLE_FIXED_NEWSTYLE;
+    target.facts.size = UINT64_C(1) << 20;
+    target.facts.transmission_flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_DF;
+    g_autoptr(Played) skipped = played_target_new(haggles, small, &target);
+    g_autoptr(Played) played = played_target_new(haggles, flushed, &target);
+    PLAYED_IS(skipped, "skip", "", "");
+    PLAYED_IS(played, "pass", "", "");
+}
+
 static void a_case_is_about_fixed_newstyle_unless_it_says_otherwise(void)
 {
     static const char flush[] = "open\n: flush @robust.answers\n";
@@ -234,6 +254,7 @@ void play_entry_tests(void)
     CU_ADD_TEST(suite, needs_are_weighed_on_the_live_session);
     CU_ADD_TEST(suite, a_case_for_longer_payloads_is_not_for_a_server_with_a_small_maximum);
     CU_ADD_TEST(suite, a_target_that_does_not_fit_is_known_beforehand);
+    CU_ADD_TEST(suite, a_case_that_haggles_itself_is_not_for_an_export_that_has_become_too_small);
     CU_ADD_TEST(suite, a_case_is_about_fixed_newstyle_unless_it_says_otherwise);
     CU_ADD_TEST(suite, a_server_without_go_is_entered_as_clients_do);
     CU_ADD_TEST(suite, a_run_can_enter_by_export_name);

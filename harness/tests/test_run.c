@@ -134,6 +134,24 @@ static void who_uses_the_tail_or_everything_is_alone(void)
                             beside(&g_array_index(all, Span, i), &g_array_index(all, Span, j)));
 }
 
+static void who_may_leave_another_size_comes_last(void)
+{
+    static const char *const lines[] = {"uses size\nopen export=\"sized\"\n: flush\n",
+                                        "uses tail\nopen export=\"later\"\n: flush\n", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(ran_serve, 64 * MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_PASS], 2);
+    g_autoptr(GArray) all = spans(watch);
+    CU_ASSERT_EQUAL_FATAL(all->len, 2);
+    CU_ASSERT_STRING_EQUAL(g_array_index(all, Span, 0).name, "later");
+    CU_ASSERT_STRING_EQUAL(g_array_index(all, Span, 1).name, "sized");
+}
+
 /* The probe's first connection is served, those beside it are not greeted; what comes later would be
  * served, but the run must not rely on that. */
 static void who_serves_one_at_a_time_gets_one_at_a_time(void)
@@ -271,6 +289,7 @@ void run_tests(void)
     CU_ADD_TEST(suite, cases_beside_one_another_write_to_regions_of_their_own);
     CU_ADD_TEST(suite, without_multi_conn_one_case_writes_at_a_time);
     CU_ADD_TEST(suite, who_uses_the_tail_or_everything_is_alone);
+    CU_ADD_TEST(suite, who_may_leave_another_size_comes_last);
     CU_ADD_TEST(suite, where_there_is_room_for_one_the_others_wait);
     CU_ADD_TEST(suite, who_serves_one_at_a_time_gets_one_at_a_time);
     CU_ADD_TEST(suite, who_is_turned_away_comes_back);
