@@ -149,12 +149,13 @@ static void print_leaks(void)
     size_t count;
     const RefLeakPhase *phases = ref_leak_phases(&count);
 
-    printf("KIND[,at=PHASE][,ending=ENDING][,every=N]\n\n"
+    printf("KIND[,at=PHASE][,ending=ENDING][,inside=tls][,every=N]\n\n"
            "KIND, what is kept of a connection: fd, bytes=N, thread, child, zombie\n\n"
            "ENDING, how it ends:\n"
            "    soft     by NBD_OPT_ABORT or NBD_CMD_DISC\n"
            "    eof      the client closes its side\n"
            "    reset    reading or writing fails\n"
+           "    notify   by TLS's close_notify\n"
            "    hangup   the server hangs up first\n\n"
            "PHASE, where:\n");
     for (size_t i = 0; i < count; i++)
@@ -273,7 +274,7 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
         {"list-quirks", 0, 0, G_OPTION_ARG_NONE, &options->list_quirks, "List the quirks", NULL},
         {"leak", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->leaks,
          "Keep something of connections that end at a point",
-         "KIND[,at=PHASE][,ending=ENDING][,every=N]"},
+         "KIND[,at=PHASE][,ending=ENDING][,inside=tls][,every=N]"},
         {"list-leaks", 0, 0, G_OPTION_ARG_NONE, &options->list_leaks,
          "List what can leak, and where", NULL},
         {0},

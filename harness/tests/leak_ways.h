@@ -25,4 +25,11 @@ void way_read(int fd);
 void way_abort(int fd);
 void way_disconnect(int fd);
 
+/* Those inside of TLS. */
+void way_tls_begun(int fd);
+void way_tls(int fd);
+void way_tls_go(int fd);
+void way_tls_notified(int fd);
+void way_half_a_record(int fd);
+
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "leak_ways.h"
+#include "tls_pair.h"
 
 void reference_leak_tests(void);
 
@@ -18,6 +19,7 @@ void reference_leak_tests(void);
 
 typedef struct {
     RefServer *server; /* ours only to know where it listens */
+    TransportTls *tls;
     pid_t pid;
 } Leaky;
 
@@ -25,10 +27,11 @@ static Leaky start_loops(const char *leak, unsigned loops)
 {
     static const RefExport export = {.size = LEAK_DISK_SIZE};
     const char *const leaks[] = {leak, NULL};
+    TransportTls *tls = transport_tls_new(TRANSPORT_TLS_SERVER, &tls_keeper, NULL);
     const RefConfig config = {
-        .exports = &export, .export_count = 1, .leaks = leaks, .loops = loops};
+        .exports = &export, .export_count = 1, .leaks = leaks, .loops = loops, .tls = tls};
     g_autoptr(GError) error = NULL;
-    Leaky leaky = {.server = ref_server_new(&config, &error)};
+    Leaky leaky = {.server = ref_server_new(&config, &error), .tls = tls};
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(leaky.server);
     leaky.pid = fork();
@@ -50,6 +53,7 @@ static void stop(Leaky *leaky)
     kill(leaky->pid, SIGKILL);
     waitpid(leaky->pid, NULL, 0);
     ref_server_free(leaky->server);
+    transport_tls_free(leaky->tls);
 }
 
 /* ---- What it has ----------------------------------------------------------------------------- */
@@ -134,6 +138,16 @@ static bool comes_to(pid_t pid, Holdings wanted)
 
 typedef enum { BY_EOF, BY_RESET } End;
 
+/* In the end TLS may say something. */
+static bool ends_at_last(int fd)
+{
+    uint8_t byte;
+
+    while (raw_hear(fd, &byte, 1))
+        continue;
+    return raw_ends(fd);
+}
+
 /* A whole connection. */
 static void cycle(const Leaky *leaky, void (*reach)(int fd), End end)
 {
@@ -146,7 +160,7 @@ static void cycle(const Leaky *leaky, void (*reach)(int fd), End end)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     } else {
         shutdown(fd, SHUT_WR);
-        CU_ASSERT(raw_ends(fd));
+        CU_ASSERT(ends_at_last(fd));
     }
     raw_close(fd);
 }
@@ -215,6 +229,40 @@ static void each_ending_leaks_by_itself(void)
         CU_ASSERT(comes_to(leaky.pid, wanted));
         cycle(&leaky, way_disconnect, BY_EOF);
         wanted.fds += rows[i].soft;
+        CU_ASSERT(comes_to(leaky.pid, wanted));
+        stop(&leaky);
+    }
+}
+
+static void what_leaks_inside_of_tls_leaks_only_there(void)
+{
+    static const struct {
+        const char *leak;
+        unsigned plain, cut, notified, reset;
+    } rows[] = {
+        {"fd,inside=tls", 0, 1, 1, 1},
+        {"fd,inside=tls,at=after-go", 0, 1, 0, 1},
+        {"fd,inside=tls,ending=eof", 0, 1, 0, 0},
+        {"fd,ending=notify", 0, 0, 1, 0},
+        {"fd,inside=tls,ending=reset", 0, 0, 0, 1},
+        {"fd,at=after-go,ending=eof", 1, 1, 0, 0},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Leaky leaky = start(rows[i].leak);
+        Holdings wanted = look(leaky.pid);
+        cycle(&leaky, way_go, BY_EOF);
+        cycle(&leaky, way_tls_begun, BY_EOF);
+        wanted.fds += rows[i].plain;
+        CU_ASSERT(comes_to(leaky.pid, wanted));
+        cycle(&leaky, way_tls_go, BY_EOF);
+        wanted.fds += rows[i].cut;
+        CU_ASSERT(comes_to(leaky.pid, wanted));
+        cycle(&leaky, way_tls_notified, BY_EOF);
+        wanted.fds += rows[i].notified;
+        CU_ASSERT(comes_to(leaky.pid, wanted));
+        cycle(&leaky, way_tls_go, BY_RESET);
+        wanted.fds += rows[i].reset;
         CU_ASSERT(comes_to(leaky.pid, wanted));
         stop(&leaky);
     }
@@ -334,6 +382,7 @@ static void mistakes_in_leaks_are_told(void)
         "fd,every=two",
         "fd ,at=after-go",
         "fd,at=after-go,ending=vanish",
+        "fd,inside=plain",
     };
     static const RefExport export = {.size = LEAK_DISK_SIZE};
 
@@ -379,6 +428,7 @@ void reference_leak_tests(void)
     CU_ADD_TEST(suite, each_phase_leaks_by_itself);
     CU_ADD_TEST(suite, a_soft_end_has_the_phase_before_it);
     CU_ADD_TEST(suite, each_ending_leaks_by_itself);
+    CU_ADD_TEST(suite, what_leaks_inside_of_tls_leaks_only_there);
     CU_ADD_TEST(suite, each_kind_is_kept_once_in_so_many);
     CU_ADD_TEST(suite, bytes_are_really_taken);
     CU_ADD_TEST(suite, what_is_kept_ends_with_the_server);

@@ -26,6 +26,7 @@ struct Tls {
     bool read_over, write_over;
     bool told;       /* the caller knows that nothing more is to be read */
     bool ended;      /* the peer's bytes have, */
+    bool failed;     /* … by an error, */
     bool gone;       /* and there is nobody to send to */
     bool flushing;   /* a record is sent in part */
     size_t accepted; /* bytes in records already sent, of which the caller has not been told */
@@ -34,6 +35,7 @@ struct Tls {
     size_t start, end, size; /* of what input holds; its room */
     bool hushed;             /* no alert is sent */
     size_t piece;            /* as much goes in one send(); 0: as it comes */
+    size_t taken;            /* bytes that GnuTLS has had since the last that it had use for */
 };
 
 /* ---- What GnuTLS calls ----------------------------------------------------------------------- */
@@ -45,7 +47,8 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *buffer, size_t size)
     if (tls->start == tls->end) {
         ssize_t got = recv(tls->fd, tls->input, tls->size, 0);
         if (got <= 0) {
-            tls->ended = got == 0 || (errno != EAGAIN && errno != EINTR);
+            tls->failed = got < 0 && errno != EAGAIN && errno != EINTR;
+            tls->ended = got == 0 || tls->failed;
             return got;
         }
         tls->start = 0;
@@ -54,6 +57,7 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *buffer, size_t size)
     size = MIN(size, tls->end - tls->start);
     memcpy(buffer, tls->input + tls->start, size);
     tls->start += size;
+    tls->taken += size;
     return (ssize_t)size;
 }
 
@@ -146,6 +150,7 @@ static TransportStatus shake_hands(Tls *tls)
     }
     tls->state = TRANSPORT_TLS_OPEN;
     tls->established = true;
+    tls->taken = 0;
     tls->read_events = POLLIN;
     return TRANSPORT_DONE;
 }
@@ -309,6 +314,8 @@ static bool receive(Tls *tls, uint8_t *buffer, size_t size, size_t *done)
 {
     ssize_t moved = gnutls_record_recv(tls->session, buffer, size);
 
+    if (moved >= 0)
+        tls->taken = 0;
     if (moved > 0) {
         *done += (size_t)moved;
         return true;
@@ -397,7 +404,12 @@ TransportTlsFacts transport_tls_facts(const Transport *transport)
     if (tls == NULL)
         return (TransportTlsFacts){.state = TRANSPORT_TLS_NONE, .alert = -1};
     TransportTlsFacts facts = {
-        .state = tls->state, .established = tls->established, .alert = tls->alert};
+        .state = tls->state,
+        .established = tls->established,
+        .alert = tls->alert,
+        .inside_record = tls->established && tls->taken > 0,
+        .failed = tls->failed,
+    };
     if (tls->established) {
         facts.certified = tls->certified;
         facts.version = gnutls_protocol_get_name(gnutls_protocol_get_version(tls->session));

@@ -81,6 +81,8 @@ typedef struct {
     bool established;    /* the handshake was completed, whatever came then */
     bool certified;      /* the peer has a certificate that we have verified */
     int alert;           /* the number of the peer's fatal alert, or -1 */
+    bool inside_record;  /* of what is established, a part of a record has come */
+    bool failed;         /* the stream has ended by an error, such as a reset */
     const char *version; /* "TLS1.3" */
     const char *cipher;  /* "TLS_AES_256_GCM_SHA384" */
 } TransportTlsFacts;

@@ -16,7 +16,8 @@
 
 static const char *const kind_names[LEAK_KINDS] = {"fd", "bytes=N", "thread", "child", "zombie"};
 
-static const char *const ending_names[LEAK_ENDINGS] = {"any", "soft", "eof", "reset", "hangup"};
+static const char *const ending_names[LEAK_ENDINGS] = {"any",   "soft",   "eof",
+                                                       "reset", "notify", "hangup"};
 
 static const RefLeakPhase phases[LEAK_PHASES] = {
     {"any", "wherever it ends"},
@@ -30,6 +31,10 @@ static const RefLeakPhase phases[LEAK_PHASES] = {
     {"after-info", "NBD_OPT_INFO has been answered, by an error or not"},
     {"after-failed-go", "NBD_OPT_GO has been answered by an error"},
     {"after-failed-export-name", "NBD_OPT_EXPORT_NAME could not be granted"},
+    {"inside-tls-handshake",
+     "NBD_OPT_STARTTLS has been granted, and TLS's handshake not completed"},
+    {"after-tls-handshake", "it has been, and no option has come inside of TLS"},
+    {"inside-tls-record", "a part of a TLS record has come, wherever that was"},
     {"after-go", "NBD_OPT_GO has led into transmission, and no request has come"},
     {"after-export-name", "NBD_OPT_EXPORT_NAME has led there"},
     {"inside-request-header", "a part of a request's header has come"},
@@ -50,9 +55,20 @@ static const RefLeakPhase phases[LEAK_PHASES] = {
 static const struct {
     const char *name, *same;
 } aliases[] = {
-    {"greeting-unread", "after-connect"}, {"after-greeting", "after-connect"},
-    {"option-unanswered", "after-go"},    {"read-unread", "reads-in-flight"},
+    {"greeting-unread", "after-connect"},
+    {"after-greeting", "after-connect"},
+    {"option-unanswered", "after-go"},
+    {"read-unread", "reads-in-flight"},
     {"after-write", "writes-in-flight"},
+    {"inside-starttls", "inside-option-header"},
+    {"starttls-unanswered", "inside-tls-handshake"},
+    {"after-starttls", "inside-tls-handshake"},
+    {"inside-tls-hello", "inside-tls-handshake"},
+    {"after-tls-hello", "inside-tls-handshake"},
+    {"inside-tls-finish", "inside-tls-handshake"},
+    {"inside-option-record", "inside-tls-record"},
+    {"inside-request-record", "inside-tls-record"},
+    {"inside-payload-record", "inside-tls-record"},
 };
 
 const RefLeakPhase *ref_leak_phases(size_t *count)
@@ -114,7 +130,8 @@ static bool parse_ending(const char *text, LeakEnding *ending, GError **error)
             *ending = (LeakEnding)i;
             return true;
         }
-    return fail(error, "a connection ends by one of soft, eof, reset, hangup, and not", text);
+    return fail(error, "a connection ends by one of soft, eof, reset, notify, hangup, and not",
+                text);
 }
 
 static bool parse_setting(const char *text, Leak *leak, GError **error)
@@ -125,6 +142,10 @@ static bool parse_setting(const char *text, Leak *leak, GError **error)
         return parse_phase(text + strlen("at="), &leak->phase, error);
     if (g_str_has_prefix(text, "ending="))
         return parse_ending(text + strlen("ending="), &leak->ending, error);
+    if (g_str_equal(text, "inside=tls")) {
+        leak->inside_tls = true;
+        return true;
+    }
     if (!g_str_has_prefix(text, "every="))
         return fail(error, "no such setting of a leak", text);
     if (!parse_number(text + strlen("every="), UINT_MAX, &every, error))

@@ -26,6 +26,9 @@ typedef enum {
     LEAK_AFTER_INFO,
     LEAK_AFTER_FAILED_GO,
     LEAK_AFTER_FAILED_EXPORT_NAME,
+    LEAK_INSIDE_TLS_HANDSHAKE,
+    LEAK_AFTER_TLS_HANDSHAKE,
+    LEAK_INSIDE_TLS_RECORD,
     LEAK_AFTER_GO,
     LEAK_AFTER_EXPORT_NAME,
     LEAK_INSIDE_REQUEST_HEADER,
@@ -48,6 +51,7 @@ typedef enum {
     LEAK_SOFT,   /* NBD_OPT_ABORT or NBD_CMD_DISC */
     LEAK_EOF,    /* the client closed its side */
     LEAK_RESET,  /* reading or writing failed */
+    LEAK_NOTIFY, /* TLS's close_notify */
     LEAK_HANGUP, /* we were the first to hang up */
     LEAK_ENDINGS
 } LeakEnding;
@@ -60,8 +64,9 @@ typedef struct {
     size_t bytes; /* of LEAK_BYTES */
     LeakPhase phase;
     LeakEnding ending;
-    unsigned every; /* that many ends at its point make one leak */
-    unsigned ends;  /* atomic: of the threads' connections */
+    bool inside_tls; /* only there */
+    unsigned every;  /* that many ends at its point make one leak */
+    unsigned ends;   /* atomic: of the threads' connections */
 } Leak;
 
 typedef struct {

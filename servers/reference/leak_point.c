@@ -3,6 +3,7 @@
 
 #include "reference/connection.h"
 #include "reference/leak.h"
+#include "transport/tls.h"
 #include "wire/wire.h"
 
 struct LeakMemory {
@@ -48,6 +49,8 @@ static LeakPhase in_handshake(const Connection *c, size_t waiting)
     }
     if (c->option.pending)
         return LEAK_INSIDE_OPTION_DATA;
+    if (waiting == 0 && c->tls != NULL && c->option.option == NBD_OPT_STARTTLS)
+        return LEAK_AFTER_TLS_HANDSHAKE;
     return waiting > 0 ? LEAK_INSIDE_OPTION_HEADER : after_option(c->option.option);
 }
 
@@ -81,6 +84,17 @@ static LeakPhase after_request(const Connection *c)
     return request->error != NBD_SUCCESS ? LEAK_AFTER_ERROR : LEAK_AFTER_REPLY;
 }
 
+/* Where in TLS, as far as that is not for the protocol inside to tell; LEAK_ANYWHERE: it is. */
+static LeakPhase in_tls(const Connection *c, LeakEnding ending)
+{
+    if (c->tls == NULL)
+        return LEAK_ANYWHERE;
+    const TransportTlsFacts facts = transport_tls_facts(c->tls);
+    if (!facts.established)
+        return LEAK_INSIDE_TLS_HANDSHAKE;
+    return facts.inside_record && ending != LEAK_SOFT ? LEAK_INSIDE_TLS_RECORD : LEAK_ANYWHERE;
+}
+
 /* WAITING bytes are a part of a message to come: or whole ones, where replies could not be sent. */
 static LeakPhase where(const Connection *c, size_t waiting)
 {
@@ -95,7 +109,9 @@ static void note_end(Connection *c, LeakEnding ending)
 {
     if (c->leaks->phase != LEAK_ANYWHERE)
         return;
-    c->leaks->phase = where(c, ending == LEAK_SOFT ? 0 : connection_available(c));
+    c->leaks->phase = in_tls(c, ending);
+    if (c->leaks->phase == LEAK_ANYWHERE)
+        c->leaks->phase = where(c, ending == LEAK_SOFT ? 0 : connection_available(c));
     c->leaks->ending = ending;
 }
 
@@ -123,10 +139,21 @@ void leak_see_message(Connection *c, LeakSight what, uint64_t code)
     memory->last = what;
 }
 
+/* TLS makes an end of whatever happens to the stream. */
+static LeakEnding how_it_left(const Connection *c)
+{
+    if (c->tls == NULL)
+        return c->at_end ? LEAK_EOF : LEAK_RESET;
+    const TransportTlsFacts facts = transport_tls_facts(c->tls);
+    if (facts.state == TRANSPORT_TLS_CLOSED)
+        return LEAK_NOTIFY;
+    return facts.failed ? LEAK_RESET : LEAK_EOF;
+}
+
 void leak_see_leave(Connection *c)
 {
     if (c->leaks != NULL && c->fate == FATE_NONE)
-        note_end(c, c->at_end ? LEAK_EOF : LEAK_RESET);
+        note_end(c, how_it_left(c));
 }
 
 /* ---- The end --------------------------------------------------------------------------------- */
@@ -149,6 +176,8 @@ static bool has_point(const Leak *leak, const Connection *c)
     bool in_transmission = c->step == transmission_step;
 
     if (leak->ending != LEAK_ANYHOW && leak->ending != memory->ending)
+        return false;
+    if (leak->inside_tls && (c->tls == NULL || !transport_tls_facts(c->tls).established))
         return false;
     if (leak->phase == LEAK_AFTER_ABORT)
         return soft && !in_transmission;
