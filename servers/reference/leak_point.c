@@ -147,6 +147,8 @@ static LeakEnding how_it_left(const Connection *c)
     const TransportTlsFacts facts = transport_tls_facts(c->tls);
     if (facts.state == TRANSPORT_TLS_CLOSED)
         return LEAK_NOTIFY;
+    if (facts.state == TRANSPORT_TLS_BROKEN || facts.state == TRANSPORT_TLS_UNTRUSTED)
+        return LEAK_HANGUP;
     return facts.failed ? LEAK_RESET : LEAK_EOF;
 }
 
