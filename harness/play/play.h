@@ -57,13 +57,22 @@ typedef struct {
 } Finding;
 void finding_free(Finding *finding);
 
+/* What a case has measured: it is told, and weighs nothing. */
+typedef struct {
+    char *name;   /* for programs, such as "reads-at-once" */
+    char *text;   /* one line for people */
+    double value; /* NAN: it could not be told */
+} Measurement;
+void measurement_free(Measurement *measurement);
+
 typedef struct {
     Verdict verdict;
     VerdictKind kind;
     char *reason;        /* why it is no pass: one line; NULL for a pass */
     GPtrArray *findings; /* of Finding */
     GPtrArray *setup;    /* of Finding: seen on the way to the test, to be reported once a run */
-    char *blocked_by;    /* id of the requirement whose step blocked, or NULL */
+    GPtrArray *measurements; /* of Measurement; NULL: none */
+    char *blocked_by;        /* id of the requirement whose step blocked, or NULL */
     bool spent;       /* the server's process was signalled: another is due before the next case */
     bool doubtful;    /* could be the doing of something else: to be played again, alone */
     bool unsettled;   /* writes may be under way still: what is in its region may change */

@@ -234,6 +234,7 @@ Player *player_new(const PlayCase *play_case, const PlayMode *mode, const PlayTa
     player->transcript = g_string_new(NULL);
     player->result = g_new0(PlayResult, 1);
     player->result->findings = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+    player->result->measurements = g_ptr_array_new_with_free_func((GDestroyNotify)measurement_free);
     player->result->setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
     add_builtins(player);
     return player;

@@ -98,7 +98,7 @@ typedef struct {
 extern const VerbTable play_setup_verbs, play_send_handshake_verbs, play_send_request_verbs,
     play_send_verbs, play_expect_handshake_verbs, play_expect_transmission_verbs, play_tls_verbs,
     play_request_verbs, play_replies_verbs, play_status_verbs, play_process_verbs,
-    play_engine_verbs;
+    play_engine_verbs, play_measure_verbs;
 
 /* All of them, under the manual's headings. */
 typedef struct {
@@ -108,6 +108,10 @@ typedef struct {
 
 extern const VerbChapter play_chapters[];
 extern const size_t play_chapter_count;
+
+/* How many of REQUESTS are worked on at once, if one takes ALONE_US and all of them take TOGETHER_US. NAN if that
+ * does not tell. */
+double play_at_once(gint64 alone_us, gint64 together_us, uint64_t requests);
 
 /* ---- Players ---------------------------------------------------------------------------------- */
 

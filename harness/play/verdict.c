@@ -35,6 +35,8 @@ void play_result_free(PlayResult *result)
         return;
     g_ptr_array_unref(result->findings);
     g_ptr_array_unref(result->setup);
+    if (result->measurements != NULL)
+        g_ptr_array_unref(result->measurements);
     g_free(result->reason);
     g_free(result->blocked_by);
     g_free(result->transcript);

@@ -1,4 +1,5 @@
 /* The JSON report: one document, for programs. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "report/private.h"
@@ -84,16 +85,32 @@ static json_t *finding_array(const PlayResult *result)
     return findings;
 }
 
+static json_t *measurement_array(const PlayResult *result)
+{
+    json_t *measurements = json_array();
+
+    for (unsigned i = 0; result->measurements != NULL && i < result->measurements->len; i++) {
+        const Measurement *measurement = g_ptr_array_index(result->measurements, i);
+        json_array_append_new(
+            measurements,
+            json_pack("{s:o, s:o, s:o}", "name", string(measurement->name), "value",
+                      isnan(measurement->value) ? json_null() : json_real(measurement->value),
+                      "text", string(measurement->text)));
+    }
+    return measurements;
+}
+
 json_t *report_json_case(const RunEntry *entry)
 {
     const PlayResult *result = entry->result;
 
     return json_pack(
-        "{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:f, s:o}", "id", string(entry->play_case->id),
+        "{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:f, s:o}", "id", string(entry->play_case->id),
         "title", string(entry->play_case->title), "verdict", verdict_name(result->verdict), "kind",
         string(result->kind != KIND_NONE ? verdict_kind_name(result->kind) : NULL), "reason",
         string(result->reason), "requirements", requirement_array(entry->play_case), "violations",
-        finding_array(result), "duration_ms", result->duration_us / 1000.0, "transcript",
+        finding_array(result), "measurements", measurement_array(result), "duration_ms",
+        result->duration_us / 1000.0, "transcript",
         string(result->transcript != NULL ? result->transcript : ""));
 }
 

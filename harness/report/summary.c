@@ -78,6 +78,24 @@ static void print_blocked(const Paper *paper, const RunSummary *summary)
     }
 }
 
+/* ---- What was measured ------------------------------------------------------------------------ */
+
+static void print_measurements(const Paper *paper, const RunSummary *summary)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < summary->entries->len; i++) {
+        const RunEntry *entry = g_ptr_array_index(summary->entries, i);
+        const GPtrArray *measurements = entry->result->measurements;
+        for (unsigned k = 0; measurements != NULL && k < measurements->len; k++) {
+            const Measurement *measurement = g_ptr_array_index(measurements, k);
+            g_autofree char *text = report_clean(measurement->text);
+            fprintf(paper->out, "%s  %s\n", any ? "" : "\nmeasured, and not judged:\n", text);
+            any = true;
+        }
+    }
+}
+
 /* ---- The closing line -------------------------------------------------------------------------- */
 
 /* " (1 violation, 2 robustness)", or nothing where no kind is counted. */
@@ -135,6 +153,7 @@ void report_print_summary(const Paper *paper, const RunSummary *summary)
 
     print_blocked(paper, summary);
     print_skips(paper, summary);
+    print_measurements(paper, summary);
     fputc('\n', paper->out);
     report_paint(paper, bad ? PAINT_BAD : good ? PAINT_GOOD : PAINT_DOUBT, line);
     fputc('\n', paper->out);

@@ -23,6 +23,7 @@ static void entry_free(RunEntry *entry)
     g_free(entry->result->blocked_by);
     g_free(entry->result->transcript);
     g_ptr_array_unref(entry->result->findings);
+    g_ptr_array_unref(entry->result->measurements);
     g_free(entry->result);
     g_free(entry);
 }
@@ -72,6 +73,7 @@ RunEntry *made_run_add(MadeRun *run, const char *id, Verdict verdict, VerdictKin
     result->kind = kind;
     result->reason = g_strdup(reason);
     result->findings = g_ptr_array_new_with_free_func((GDestroyNotify)test_finding_free);
+    result->measurements = g_ptr_array_new_with_free_func((GDestroyNotify)measurement_free);
     result->transcript = g_strdup("C: option ABORT\nS: close\n");
     result->duration_us = 12345;
     entry->play_case = play_case;
@@ -85,6 +87,14 @@ RunEntry *made_run_add(MadeRun *run, const char *id, Verdict verdict, VerdictKin
     run->summary.no_answer += kind == KIND_NO_ANSWER;
     run->summary.hints += kind == KIND_HINT;
     return entry;
+}
+
+void made_run_measure(RunEntry *entry, const char *name, const char *text, double value)
+{
+    Measurement *measurement = g_new0(Measurement, 1);
+
+    *measurement = (Measurement){.name = g_strdup(name), .text = g_strdup(text), .value = value};
+    g_ptr_array_add(entry->result->measurements, measurement);
 }
 
 RunEntry *made_run_fail(MadeRun *run, const char *id, const char *message)

@@ -20,6 +20,9 @@ RunEntry *made_run_add(MadeRun *run, const char *id, Verdict verdict, VerdictKin
 /* Adds a case that broke the requirement test.must, with all the evidence that there can be. */
 RunEntry *made_run_fail(MadeRun *run, const char *id, const char *message);
 
+/* Adds what the entry's case has measured. VALUE is NAN where it could not be told. */
+void made_run_measure(RunEntry *entry, const char *name, const char *text, double value);
+
 /* Takes the entry's case away: it was found on the way to the cases. */
 void made_run_set_on_the_way(RunEntry *entry);
 

@@ -23,6 +23,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(play_structured)                                                                         \
     SUITE(play_status)                                                                             \
     SUITE(play_hostile)                                                                            \
+    SUITE(play_measure)                                                                            \
     SUITE(play_tls)                                                                                \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \

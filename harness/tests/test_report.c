@@ -1,5 +1,6 @@
 /* What the console shows of a run, and that no peer can take hold of the terminal. */
 #include <CUnit/CUnit.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -184,6 +185,22 @@ static void the_summary_comes_last_with_the_skips_by_reason(void)
     CU_ASSERT(g_str_has_suffix(text, end));
 }
 
+static void what_was_measured_stands_before_the_summary_whatever_the_verdict(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_measure(made_run_add(run, "a", VERDICT_PASS, KIND_NONE, NULL), "x", "fast\x1b", 0.5);
+    made_run_measure(made_run_fail(run, "b", "no word was kept"), "y", "slow", NAN);
+    g_autofree char *text = console_text(run, false, false);
+    g_autofree char *closing = report_closing_line(&run->summary);
+    g_autofree char *end = g_strdup_printf("\nmeasured, and not judged:\n"
+                                           "  fast\\x1b\n"
+                                           "  slow\n"
+                                           "\n%s\n",
+                                           closing);
+    CU_ASSERT(g_str_has_suffix(text, end));
+}
+
 static void what_was_found_on_the_way_to_the_cases_is_shown(void)
 {
     g_autoptr(MadeRun) run = made_run_new();
@@ -266,6 +283,8 @@ void report_tests(void)
          each_thing_that_is_neither_pass_nor_skip_gets_a_line_as_it_falls},
         {"the summary comes last, with the skips by reason",
          the_summary_comes_last_with_the_skips_by_reason},
+        {"what was measured stands before the summary, whatever the verdict",
+         what_was_measured_stands_before_the_summary_whatever_the_verdict},
         {"what was found on the way to the cases is shown",
          what_was_found_on_the_way_to_the_cases_is_shown},
         {"a breach that many cases show is printed three times",

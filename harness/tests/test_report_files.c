@@ -1,6 +1,7 @@
 /* Reports in files: what each format must hold, that no peer can break it, and when it is written. */
 #include <CUnit/CUnit.h>
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -168,6 +169,26 @@ static void json_is_the_document_that_was_promised(void)
     json_decref(document);
 }
 
+static void what_was_measured_is_in_json_with_its_case(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+    RunEntry *entry = made_run_add(run, "a", VERDICT_PASS, KIND_NONE, NULL);
+
+    made_run_measure(entry, "x", "fast", 0.5);
+    made_run_measure(entry, "y", "who knows", NAN);
+    g_autofree char *text = report_json_text(&run->options, &run->summary);
+    json_t *document = json_loads(text, 0, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(document);
+    json_t *only = json_array_get(json_object_get(document, "cases"), 0);
+    json_t *told = json_object_get(only, "measurements");
+    CU_ASSERT_EQUAL(json_array_size(told), 2);
+    CU_ASSERT_STRING_EQUAL(member(json_array_get(told, 0), "name"), "x");
+    CU_ASSERT_STRING_EQUAL(member(json_array_get(told, 0), "text"), "fast");
+    CU_ASSERT_EQUAL(json_real_value(json_object_get(json_array_get(told, 0), "value")), 0.5);
+    CU_ASSERT(json_is_null(json_object_get(json_array_get(told, 1), "value")));
+    json_decref(document);
+}
+
 static void bytes_that_are_not_utf8_are_escaped_in_json(void)
 {
     g_autoptr(MadeRun) run = made_run_hostile();
@@ -301,6 +322,7 @@ void report_files_tests(void)
         {"JUnit counts as its readers do", junit_counts_as_its_readers_do},
         {"no peer writes XML", no_peer_writes_xml},
         {"JSON is the document that was promised", json_is_the_document_that_was_promised},
+        {"what was measured is in JSON, with its case", what_was_measured_is_in_json_with_its_case},
         {"bytes that are not UTF-8 are escaped in JSON",
          bytes_that_are_not_utf8_are_escaped_in_json},
         {"a report replaces the old one when the run ends",
