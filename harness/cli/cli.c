@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
-#include "report/report.h"
 
 #define LONGEST_TIMEOUT 3600.0
 
@@ -43,6 +43,20 @@ bool cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char 
     if (g_option_context_parse(context, argc, argv, &wrong))
         return true;
     return cli_mistake(error, "%s; see `%s --help`", wrong->message, g_get_prgname());
+}
+
+ReportConsole cli_console(bool verbose, const char *again)
+{
+    const char *no_colour = g_getenv("NO_COLOR"), *terminal = g_getenv("TERM");
+    bool live = isatty(STDOUT_FILENO) && g_strcmp0(terminal, "dumb") != 0;
+
+    return (ReportConsole){
+        .out = stdout,
+        .live = live,
+        .colour = live && (no_colour == NULL || no_colour[0] == '\0'),
+        .verbose = verbose,
+        .again = again,
+    };
 }
 
 /* ---- Stopping ---------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "report/report.h"
+
 /* Exit statuses. `git bisect run` takes 125 for "cannot be tested". */
 enum {
     CLI_CONFORMING = 0,
@@ -30,6 +32,10 @@ bool cli_mistake(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
  * options, DESCRIPTION that below; each may be NULL. What is no option is left in ARGV. */
 bool cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
                const char *summary, const char *description, GError **error);
+
+/* A report on stdout, with colours and progress where it is a terminal. AGAIN, which is borrowed, is how to run it
+ * once more. */
+ReportConsole cli_console(bool verbose, const char *again);
 
 /* Lets SIGINT and SIGTERM end what is being done, so that what is known is reported; a second one ends the
  * program. */

@@ -1,7 +1,6 @@
 /* `nbdconform`: plays the catalogue against a server. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/embedded.h"
@@ -102,16 +101,8 @@ static bool add_file(Invocation *invocation, ReportFormat format, const char *pa
 
 static void add_console(Invocation *invocation)
 {
-    const char *no_colour = g_getenv("NO_COLOR"), *terminal = g_getenv("TERM");
     g_autofree char *again = options_again(&invocation->options, invocation->program);
-    bool live = isatty(STDOUT_FILENO) && g_strcmp0(terminal, "dumb") != 0;
-    ReportConsole console = {
-        .out = stdout,
-        .live = live,
-        .colour = live && (no_colour == NULL || no_colour[0] == '\0'),
-        .verbose = invocation->options.verbose,
-        .again = again,
-    };
+    ReportConsole console = cli_console(invocation->options.verbose, again);
 
     invocation->reports[invocation->report_count++] = report_console_new(&console);
 }

@@ -1,12 +1,10 @@
 /* `nbdconform soak`: reads the options, lets the soak run, reports. */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/selection.h"
+#include "cli/points.h"
 #include "cli/tls.h"
 #include "report/soak.h"
 #include "soak/soak.h"
@@ -149,82 +147,6 @@ static bool parse(Options *options, int argc, char **argv, GError **error)
            check(options, argc, argv, error);
 }
 
-/* ---- Points ----------------------------------------------------------------------------------- */
-
-static GPtrArray *all_points(void)
-{
-    GPtrArray *points = g_ptr_array_new_with_free_func(g_free);
-    size_t count;
-    const SoakPhase *phases = soak_phases(&count);
-
-    for (size_t i = 0; i < count; i++)
-        for (SoakEnding ending = 0; ending < ENDING_COUNT; ending++) {
-            SoakPoint point = {.phase = &phases[i], .ending = ending};
-            if (ending != ENDING_SOFT || phases[i].soft)
-                g_ptr_array_add(points, g_memdup2(&point, sizeof point));
-        }
-    return points;
-}
-
-static bool matches_any(char *const *patterns, const char *name, bool *used)
-{
-    bool any = false;
-
-    for (unsigned i = 0; patterns[i] != NULL; i++)
-        if (selection_matches(patterns[i], name, name))
-            any = used[i] = true;
-    return any;
-}
-
-static bool check_used(char *const *patterns, const bool *used, const GPtrArray *names,
-                       GError **error)
-{
-    for (unsigned i = 0; patterns[i] != NULL; i++) {
-        if (used[i])
-            continue;
-        g_autofree char *near = selection_near(patterns[i], names);
-        return cli_mistake(error, "--points: \"%s\" matches no point%s%s; see --list", patterns[i],
-                           near != NULL ? "; near it are: " : "", near != NULL ? near : "");
-    }
-    return true;
-}
-
-static GPtrArray *choose_points(char *const *patterns, GError **error)
-{
-    g_autoptr(GPtrArray) points = all_points();
-
-    if (patterns == NULL)
-        return g_steal_pointer(&points);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    g_autofree bool *used = g_new0(bool, g_strv_length((char **)patterns) + 1);
-    for (guint i = 0; i < points->len;) {
-        char *name = soak_point_name(points->pdata[i]);
-        g_ptr_array_add(names, name);
-        if (matches_any(patterns, name, used))
-            i++;
-        else
-            g_ptr_array_remove_index(points, i);
-    }
-    return check_used(patterns, used, names, error) ? g_steal_pointer(&points) : NULL;
-}
-
-static int list_points(void)
-{
-    size_t count;
-    const SoakPhase *phases = soak_phases(&count);
-
-    for (size_t i = 0; i < count; i++)
-        printf("%-24s %s%s\n", phases[i].name, phases[i].about,
-               phases[i].writes ? " (--allow-writes)" : "");
-    printf("\nEach of them times");
-    for (SoakEnding ending = 0; ending < ENDING_COUNT; ending++)
-        printf(" /%s", soak_ending_name(ending));
-    printf("\n\nCrowds (--crowd):\n");
-    for (unsigned i = 0; i < CROWD_COUNT; i++)
-        printf("%-24s %s\n", crowd_name(i), crowd_about(i));
-    return CLI_CONFORMING;
-}
-
 /* ---- The server ------------------------------------------------------------------------------- */
 
 /* The reference server as a child: the harness must not measure itself. Over TCP, where clients can vanish. */
@@ -341,15 +263,7 @@ static bool write_report(const char *path, const char *text, GError **error)
 
 static ReportSoak *make_console(const Invocation *invocation)
 {
-    const char *no_colour = g_getenv("NO_COLOR"), *terminal = g_getenv("TERM");
-    bool live = isatty(STDOUT_FILENO) && g_strcmp0(terminal, "dumb") != 0;
-    ReportConsole console = {
-        .out = stdout,
-        .live = live,
-        .colour = live && (no_colour == NULL || no_colour[0] == '\0'),
-        .verbose = invocation->options.verbose,
-        .again = invocation->again,
-    };
+    ReportConsole console = cli_console(invocation->options.verbose, invocation->again);
 
     return report_soak_new(&console, invocation->what, invocation->baseline);
 }
@@ -370,7 +284,7 @@ static bool prepare(Invocation *invocation, const char *program, GError **error)
 {
     const Options *options = &invocation->options;
 
-    invocation->points = choose_points(options->points, error);
+    invocation->points = cli_choose_points(options->points, error);
     if (invocation->points == NULL || !find_server(invocation, error) ||
         !cli_tls(&options->tls, invocation->target, &invocation->tls, &invocation->tls_settings,
                  error))
@@ -470,7 +384,7 @@ int cli_soak(int argc, char **argv)
     if (!parse(&invocation.options, argc, argv, &error))
         return cli_complain("%s", error->message);
     if (invocation.options.list)
-        return list_points();
+        return cli_list_points();
     if (!prepare(&invocation, argv[0], &error)) {
         cli_complain("%s", error->message);
         return status_of(error);

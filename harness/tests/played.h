@@ -67,14 +67,18 @@ bool played_is(const Played *played, const char *verdict, const char *findings, 
         PLAYED_IS(played_, verdict, findings, "");                                                 \
     } while (0)
 
-/* The same in a hurry, for peers that leave us waiting. */
-#define PLAYS_HASTILY(lines, script, verdict, findings)                                            \
+/* The same where FIELD of the mode is VALUE. */
+#define PLAYS_WITH(field, value, lines, script, verdict, findings)                                 \
     do {                                                                                           \
         PlayMode mode_ = played_mode();                                                            \
-        mode_.timeout_ms = HASTY_MS;                                                               \
+        mode_.field = value;                                                                       \
         g_autoptr(Played) played_ = played_mode_new(lines, script, &mode_);                        \
         PLAYED_IS(played_, verdict, findings, "");                                                 \
     } while (0)
+
+/* In a hurry, for peers that leave us waiting. */
+#define PLAYS_HASTILY(lines, script, verdict, findings)                                            \
+    PLAYS_WITH(timeout_ms, HASTY_MS, lines, script, verdict, findings)
 
 /* A case that asks for an end, what the peer hears of it, and one that knows no such option. */
 #define ASK_ABORT "negotiate\nC: option ABORT\n"

@@ -15,12 +15,7 @@ void play_extended_tests(void);
 
 /* PLAYS, in a run with extended replies. */
 #define PLAYS_EXTENDED(lines, script, verdict, findings)                                           \
-    do {                                                                                           \
-        PlayMode mode_ = played_mode();                                                            \
-        mode_.replies = REPLIES_EXTENDED;                                                          \
-        g_autoptr(Played) played_ = played_mode_new(lines, script, &mode_);                        \
-        PLAYED_IS(played_, verdict, findings, "");                                                 \
-    } while (0)
+    PLAYS_WITH(replies, REPLIES_EXTENDED, lines, script, verdict, findings)
 
 static void a_case_can_ask_for_them_in_every_mode(void)
 {

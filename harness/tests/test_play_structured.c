@@ -16,12 +16,7 @@ void play_structured_tests(void);
 
 /* PLAYS, in a run with structured replies. */
 #define PLAYS_CHUNKS(lines, script, verdict, findings)                                             \
-    do {                                                                                           \
-        PlayMode mode_ = played_mode();                                                            \
-        mode_.replies = REPLIES_STRUCTURED;                                                        \
-        g_autoptr(Played) played_ = played_mode_new(lines, OPEN_STRUCTURED script, &mode_);        \
-        PLAYED_IS(played_, verdict, findings, "");                                                 \
-    } while (0)
+    PLAYS_WITH(replies, REPLIES_STRUCTURED, lines, OPEN_STRUCTURED script, verdict, findings)
 
 #define NINES "\"\\x09\"*"
 #define ZEROES "\"\\x00\"*"

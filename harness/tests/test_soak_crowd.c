@@ -186,7 +186,8 @@ static void storms_pass(void)
 
 #define HELLO_THEN "S greeting + newstyle flags=FIXED_NEWSTYLE|NO_ZEROES; "
 
-static void who_serves_nobody_else_is_told(void)
+/* COUNT of them, whom a server greets, and then says nothing to anybody. */
+static CrowdResult ignored(CrowdKind kind, unsigned count)
 {
     const char *const scripts[] = {HELLO_THEN "hush", NULL};
     g_autoptr(FakeServer) fake = fake_server_play(scripts);
@@ -194,9 +195,16 @@ static void who_serves_nobody_else_is_told(void)
     CrowdResult result;
 
     target.timeout_ms = SOON_MS;
-    CU_ASSERT_TRUE_FATAL(crowd_run(&target, CROWD_SLOW_OPTION, 2, &result, NULL));
+    CU_ASSERT_TRUE_FATAL(crowd_run(&target, kind, count, &result, NULL));
     CU_ASSERT_TRUE(result.others_judged);
     CU_ASSERT_FALSE(result.others_served);
+    return result;
+}
+
+static void who_serves_nobody_else_is_told(void)
+{
+    CrowdResult result = ignored(CROWD_SLOW_OPTION, 2);
+
     CU_ASSERT_FALSE(result.served_after);
     CU_ASSERT_PTR_NOT_NULL(result.remark);
     CU_ASSERT_TRUE(result.duration_ms < 30 * 1000);
@@ -205,16 +213,9 @@ static void who_serves_nobody_else_is_told(void)
 
 static void nobody_has_to_be_slow_for_that(void)
 {
-    const char *const scripts[] = {HELLO_THEN "hush", NULL};
-    g_autoptr(FakeServer) fake = fake_server_play(scripts);
-    SoakTarget target = target_at(fake_server_address(fake));
-    CrowdResult result;
+    CrowdResult result = ignored(CROWD_NEGOTIATING, 1);
 
-    target.timeout_ms = SOON_MS;
-    CU_ASSERT_TRUE_FATAL(crowd_run(&target, CROWD_NEGOTIATING, 1, &result, NULL));
     CU_ASSERT_EQUAL(result.reached, 1);
-    CU_ASSERT_TRUE(result.others_judged);
-    CU_ASSERT_FALSE(result.others_served);
     crowd_result_clear(&result);
 }
 

@@ -143,16 +143,25 @@ static void *serve_half(void *data)
     return NULL;
 }
 
-static HalfServer against_half_server(SoakEnding ending)
+/* COUNT cycles behind the client flags with SERVE, whose SERVER gets the LISTENER. */
+static void cycles_with(void *(*serve)(void *), void *server, int *listener, SoakEnding ending,
+                        unsigned at_once, unsigned count)
 {
     Listener here = listen_here();
-    HalfServer server = {.listener = here.listener};
     pthread_t thread;
 
-    pthread_create(&thread, NULL, serve_half, &server);
-    CU_ASSERT_TRUE(cycle(here.address, "after-client-flags", ending));
+    *listener = here.listener;
+    pthread_create(&thread, NULL, serve, server);
+    CU_ASSERT_TRUE(cycles(here.address, "after-client-flags", ending, at_once, count));
     pthread_join(thread, NULL);
     listen_no_more(&here);
+}
+
+static HalfServer against_half_server(SoakEnding ending)
+{
+    HalfServer server = {0};
+
+    cycles_with(serve_half, &server, &server.listener, ending, 1, 1);
     return server;
 }
 
@@ -194,14 +203,9 @@ static void *serve_lingering(void *data)
 
 static bool next_comes_before_the_close(unsigned at_once)
 {
-    Listener here = listen_here();
-    LingeringServer server = {.listener = here.listener};
-    pthread_t thread;
+    LingeringServer server = {0};
 
-    pthread_create(&thread, NULL, serve_lingering, &server);
-    CU_ASSERT_TRUE(cycles(here.address, "after-client-flags", ENDING_HALF, at_once, 2));
-    pthread_join(thread, NULL);
-    listen_no_more(&here);
+    cycles_with(serve_lingering, &server, &server.listener, ENDING_HALF, at_once, 2);
     return server.another_came;
 }
 
