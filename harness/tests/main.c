@@ -46,6 +46,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(scenario)                                                                                \
     SUITE(scenario_print)                                                                          \
     SUITE(scenario_error)                                                                          \
+    SUITE(scenario_hostile)                                                                        \
     SUITE(selection)                                                                               \
     SUITE(session)                                                                                 \
     SUITE(session_fair)                                                                            \
@@ -62,6 +63,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(soak_tls)                                                                                \
     SUITE(target)                                                                                  \
     SUITE(transport)                                                                               \
+    SUITE(transport_end)                                                                           \
     SUITE(transport_tls)                                                                           \
     SUITE(transport_tls_peer)                                                                      \
     SUITE(transport_tls_stream)                                                                    \

@@ -12,6 +12,28 @@ Scenario *parsed_bytes(const char *text, size_t length, GError **error)
     return scenario_parse("folder/x", "x.case", exact, length, error);
 }
 
+char *parsed_refusal(const char *text, size_t length)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Scenario) scenario = parsed_bytes(text, length, &error);
+
+    CU_ASSERT_PTR_NULL_FATAL(scenario);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
+    CU_ASSERT_EQUAL(error->domain, SCENARIO_ERROR);
+    CU_ASSERT_TRUE(g_utf8_validate(error->message, -1, NULL));
+    return g_strdup(error->message);
+}
+
+void parsed_refused_at(const char *text, size_t length, const char *place, const char *what)
+{
+    g_autofree char *message = parsed_refusal(text, length);
+    bool right = g_str_has_prefix(message, place) && strstr(message, what) != NULL;
+
+    if (!right)
+        g_printerr("\nexpected\n%s … %s\nbut got\n%s\n", place, what, message);
+    CU_ASSERT_TRUE(right);
+}
+
 Scenario *parsed(const char *text)
 {
     g_autoptr(GError) error = NULL;

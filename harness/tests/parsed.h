@@ -13,4 +13,10 @@ Scenario *parsed_bytes(const char *text, size_t length, GError **error);
 /* A mistake in TEXT is a failure of the test. */
 Scenario *parsed(const char *text);
 
+/* The message with which TEXT, the file x.case, is refused; the caller frees it. */
+char *parsed_refusal(const char *text, size_t length);
+
+/* Asserts that it begins with PLACE, and says WHAT: for texts too large or too odd to be quoted. */
+void parsed_refused_at(const char *text, size_t length, const char *place, const char *what);
+
 #endif

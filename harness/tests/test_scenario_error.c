@@ -1,46 +1,18 @@
-/* Mistakes in a case are told at their place; hostile files are refused and do no harm. */
+/* Mistakes in a case are told at their place. */
 #include <CUnit/CUnit.h>
-#include <glib.h>
 #include <string.h>
 
-#include "scenario/scenario.h"
+#include "parsed.h"
 
 void scenario_error_tests(void);
 
-#define HEAD "case x\npeer server\n"
-
-/* The message with which TEXT is refused; the caller frees it. */
-static char *refuse_bytes(const char *text, size_t length)
-{
-    g_autofree char *exact = g_memdup2(text, MAX(length, 1));
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Scenario) scenario = scenario_parse("x", "x.case", exact, length, &error);
-
-    CU_ASSERT_PTR_NULL_FATAL(scenario);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(error);
-    CU_ASSERT_EQUAL(error->domain, SCENARIO_ERROR);
-    CU_ASSERT_TRUE(g_utf8_validate(error->message, -1, NULL));
-    return g_strdup(error->message);
-}
-
 static void refused(const char *text, const char *expected)
 {
-    g_autofree char *message = refuse_bytes(text, strlen(text));
+    g_autofree char *message = parsed_refusal(text, strlen(text));
 
     if (!g_str_equal(message, expected))
         g_printerr("\nexpected\n%s\nbut got\n%s\n", expected, message);
     CU_ASSERT_STRING_EQUAL(message, expected);
-}
-
-/* For texts too large or too odd to be quoted. */
-static void refused_at(const char *text, size_t length, const char *place, const char *what)
-{
-    g_autofree char *message = refuse_bytes(text, length);
-    bool right = g_str_has_prefix(message, place) && strstr(message, what) != NULL;
-
-    if (!right)
-        g_printerr("\nexpected\n%s … %s\nbut got\n%s\n", place, what, message);
-    CU_ASSERT_TRUE(right);
 }
 
 /* ---- Typical mistakes ------------------------------------------------------------------------- */
@@ -220,7 +192,7 @@ static void odd_numbers_are_refused(void)
 
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
         g_autofree char *text = g_strdup_printf(HEAD "S: x %s\n", numbers[i]);
-        refused_at(text, strlen(text), "x.case:3:6: ", "is no number");
+        parsed_refused_at(text, strlen(text), "x.case:3:6: ", "is no number");
     }
 }
 
@@ -246,7 +218,7 @@ static void a_long_line_is_shown_in_part(void)
     for (int i = 0; i < 1000; i++)
         g_string_append_printf(text, "a%03d ", i);
     g_string_insert(text, (gssize)strlen(HEAD "x ") + 5 * 500, ")");
-    g_autofree char *message = refuse_bytes(text->str, text->len);
+    g_autofree char *message = parsed_refusal(text->str, text->len);
     g_auto(GStrv) lines = g_strsplit(message, "\n", -1);
 
     CU_ASSERT_EQUAL_FATAL(g_strv_length(lines), 3);
@@ -279,130 +251,6 @@ static void a_mistake_found_later_is_shown_alike(void)
 static void nobody_need_take_the_error(void)
 {
     CU_ASSERT_PTR_NULL(scenario_parse("x", "x.case", "", 0, NULL));
-}
-
-/* ---- Hostile files ---------------------------------------------------------------------------- */
-
-static void bytes_that_are_no_text_are_refused(void)
-{
-    static const char *const texts[] = {
-        HEAD "x \"\xff\"\n",     HEAD "x \xff\n",         HEAD "x \"\xc3\n",
-        HEAD "x # \xed\xa0\x80", HEAD "x \"\xc0\x80\"\n", HEAD "x \xf4\x90\x80\x80\n",
-    };
-    static const char nul[] = HEAD "x \"a\0b\"\n", nul_line[] = HEAD "\0x\n";
-
-    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
-        refused_at(texts[i], strlen(texts[i]), "x.case:3:", "is no UTF-8 text");
-    refused_at(nul, sizeof nul - 1, "x.case:3:5: ", "the byte 0x00 is no UTF-8 text");
-    refused_at(nul_line, sizeof nul_line - 1, "x.case:3:1: ", "the byte 0x00 is no UTF-8 text");
-    refused_at("\xff\xfe", 2, "x.case:1:1: ", "the byte 0xff");
-    refused_at("\0", 1, "x.case:1:1: ", "the byte 0x00");
-}
-
-static void control_characters_are_refused(void)
-{
-    refused_at(HEAD "x \a\n", strlen(HEAD "x \a\n"), "x.case:3:3: ", "U+0007");
-    refused_at(HEAD "x\ry\n", strlen(HEAD "x\ry\n"), "x.case:3:2: ", "U+000D");
-    refused_at(HEAD "x \"a\ab\"\n", strlen(HEAD "x \"a\ab\"\n"), "x.case:3:5: ", "write \\x07");
-    refused_at("case x\ay\n", strlen("case x\ay\n"), "x.case:1:7: ", "in the title");
-    refused_at("\xef\xbb\xbf" HEAD, strlen("\xef\xbb\xbf" HEAD), "x.case:1:1: ", "U+FEFF");
-}
-
-/* HEAD, then BEFORE, COUNT times REPEATED, and AFTER. */
-static GString *heap(const char *before, const char *repeated, int count, const char *after)
-{
-    GString *text = g_string_new(HEAD);
-
-    g_string_append(text, before);
-    for (int i = 0; i < count; i++)
-        g_string_append(text, repeated);
-    g_string_append(text, after);
-    return text;
-}
-
-static void heap_is_refused(const char *before, const char *repeated, int count, const char *after,
-                            const char *what)
-{
-    g_autoptr(GString) text = heap(before, repeated, count, after);
-
-    refused_at(text->str, text->len, "x.case:", what);
-}
-
-static void heap_parses(const char *before, const char *repeated, int count, const char *after)
-{
-    g_autoptr(GString) text = heap(before, repeated, count, after);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Scenario) scenario = scenario_parse("x", "x.case", text->str, text->len, &error);
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(scenario);
-    g_autofree char *printed = scenario_print(scenario);
-    g_autoptr(Scenario) again = scenario_parse("x", "x.case", printed, strlen(printed), &error);
-    CU_ASSERT_PTR_NOT_NULL(again);
-}
-
-static void deep_nesting_is_refused(void)
-{
-    heap_is_refused("x ", "(", 10000, "", "parentheses nest deeper than 64 levels");
-    heap_is_refused("x 1", "+(1", 10000, "", "parentheses nest deeper than 64 levels");
-    heap_is_refused("", "one of {\n", 10000, "", "blocks nest deeper than 64 levels");
-    heap_is_refused("x 1", "+1", 10000, "\n", "expressions nest deeper than 200 levels");
-    heap_is_refused("x 1", "^1", 1000, "\n", "expressions nest deeper than 200 levels");
-    heap_is_refused("x 1", "^1", 100000, "\n", "nests too deeply");
-    heap_is_refused("needs x=1", "*1", 400000, "\n", "expressions nest deeper than 200 levels");
-}
-
-static void what_is_just_not_too_deep_parses(void)
-{
-    g_autoptr(GString) parentheses = heap("x ", "(", 64, "1");
-    for (int i = 0; i < 64; i++)
-        g_string_append_c(parentheses, ')');
-    heap_parses(parentheses->str + strlen(HEAD), "", 0, "\n");
-
-    g_autoptr(GString) blocks = heap("", "one of {\n", 64, "");
-    for (int i = 0; i < 64; i++)
-        g_string_append(blocks, "}\n");
-    heap_parses(blocks->str + strlen(HEAD), "", 0, "");
-    heap_parses("x 1", "-1", 199, "\n");
-    heap_parses("x 1", "^1", 199, "\n");
-}
-
-static void nesting_ends_with_its_line_or_block(void)
-{
-    heap_parses("", "x (((1)))\n", 1000, "");
-    heap_parses("", "one of {\n}\n", 1000, "");
-    heap_is_refused("", "x )\n", 1, "", "found `)`");
-    heap_is_refused("", "}\n", 100, "", "found `}`");
-}
-
-static void long_lines_and_many_words_do_no_harm(void)
-{
-    const int half = 1 << 19;
-
-    heap_parses("x ", "a ", half - 100, "\n");
-    heap_parses("x \"", "a", 2 * half - 100, "\"\n");
-    heap_parses("x", "a", 2 * half - 100, "\n");
-    heap_parses("#", "a", 2 * half - 100, "");
-    heap_parses("", "x\n", half - 100, "");
-    heap_is_refused("x \"", "a", 2 * half - 100, "", "this string does not end on its line");
-    heap_is_refused("x \"", "\\", 2 * half - 101, "\n", "this string does not end");
-    heap_is_refused("x ", "9", 2 * half - 100, "", "this number is larger than 2^64 - 1");
-    heap_is_refused("x ", "_", 2 * half - 100, "", "is neither a word");
-    heap_is_refused("x ", ")", 2 * half - 100, "", "found `)`");
-    heap_is_refused("x @", "a", 2 * half - 100, " b", "found `b`");
-    heap_is_refused("", "A", 2 * half - 100, "", "expected");
-    heap_is_refused("for $n in 0..4095", " 1..4095", 100000, "\n", "a loop has at most 4096");
-    heap_is_refused("", "for $n in 0\n", 80000, "\n", "`$n` has its values already");
-}
-
-static void a_file_is_at_most_a_mebibyte(void)
-{
-    const size_t limit = (size_t)1 << 20;
-    g_autoptr(GString) text = heap("", "\n", (int)(limit - strlen(HEAD)), "\n");
-    g_autoptr(Scenario) scenario = scenario_parse("x", "x.case", text->str, limit, NULL);
-
-    CU_ASSERT_EQUAL(text->len, limit + 1);
-    CU_ASSERT_PTR_NOT_NULL(scenario);
-    refused_at(text->str, limit + 1, "x.case:1:1: ", "larger than 1048576 bytes");
 }
 
 /* ---- The nearest word ------------------------------------------------------------------------- */
@@ -442,13 +290,6 @@ void scenario_error_tests(void)
         {"a long line is shown in part", a_long_line_is_shown_in_part},
         {"a mistake found later is shown alike", a_mistake_found_later_is_shown_alike},
         {"nobody need take the error", nobody_need_take_the_error},
-        {"bytes that are no text are refused", bytes_that_are_no_text_are_refused},
-        {"control characters are refused", control_characters_are_refused},
-        {"deep nesting is refused", deep_nesting_is_refused},
-        {"what is just not too deep parses", what_is_just_not_too_deep_parses},
-        {"nesting ends with its line or block", nesting_ends_with_its_line_or_block},
-        {"long lines and many words do no harm", long_lines_and_many_words_do_no_harm},
-        {"a file is at most a mebibyte", a_file_is_at_most_a_mebibyte},
         {"the nearest word is the one meant", the_nearest_word_is_the_one_meant},
         CU_TEST_INFO_NULL,
     };
