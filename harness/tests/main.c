@@ -44,6 +44,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(run_regions)                                                                             \
     SUITE(run_verdict)                                                                             \
     SUITE(scenario)                                                                                \
+    SUITE(scenario_value)                                                                          \
     SUITE(scenario_print)                                                                          \
     SUITE(scenario_error)                                                                          \
     SUITE(scenario_hostile)                                                                        \

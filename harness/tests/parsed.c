@@ -44,3 +44,32 @@ Scenario *parsed(const char *text)
     CU_ASSERT_PTR_NOT_NULL_FATAL(scenario);
     return scenario;
 }
+
+const Statement *parsed_statement(GPtrArray *statements, guint i)
+{
+    CU_ASSERT_FATAL(statements != NULL && i < statements->len);
+    return g_ptr_array_index(statements, i);
+}
+
+const Arg *parsed_arg(const Statement *statement, guint i)
+{
+    CU_ASSERT_FATAL(i < statement->args->len);
+    return g_ptr_array_index(statement->args, i);
+}
+
+bool parsed_text(const Expr *expr, ExprKind kind, const char *text)
+{
+    return expr->kind == kind && g_strcmp0(expr->text, text) == 0;
+}
+
+bool parsed_integer(const Expr *expr, uint64_t value)
+{
+    return expr->kind == EXPR_INTEGER && expr->integer == value;
+}
+
+bool parsed_string(const Expr *expr, const char *bytes, size_t length)
+{
+    g_autoptr(GBytes) expected = g_bytes_new(bytes, length);
+
+    return expr->kind == EXPR_STRING && g_bytes_equal(expr->bytes, expected);
+}

@@ -17,9 +17,14 @@ typedef struct {
 
 #define SESSION_ROWS(name, table) const SessionRows name = {table, G_N_ELEMENTS(table)}
 
-extern const SessionRows session_chunk_rows, session_error_rows, session_status_rows,
-    session_context_rows, session_tls_rows, session_extended_rows, session_resize_rows;
+extern const SessionRows session_client_rows, session_chunk_rows, session_error_rows,
+    session_status_rows, session_context_rows, session_tls_rows, session_extended_rows,
+    session_resize_rows;
 
+#define UNFIXED "S greeting + newstyle flags=0; C client-flags;"
+#define GO_SIZES HELLO ASK("GO", " BLOCK_SIZE")
+#define ZEROES(flags) "C request type=WRITE_ZEROES flags=" flags " length=512 cookie=1;"
+#define NO_FAST "HAS_FLAGS|SEND_WRITE_ZEROES"
 #define OPEN_STRUCTURED HELLO STRUCTURED ENTER(ALL_FLAGS "|SEND_DF")
 #define CHUNK_DONE(cookie) "S chunk flags=DONE cookie=" cookie ";"
 #define CHUNK_ERROR(cookie, number)                                                                \

@@ -9,15 +9,12 @@ void session_rules_tests(void);
 
 typedef SessionRow Row;
 
-#define UNFIXED "S greeting + newstyle flags=0; C client-flags;"
 #define WITH_ZEROES                                                                                \
     "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags flags=FIXED_NEWSTYLE;"
-#define OPT_LIST "C option option=LIST;"
 #define SERVER(length, text) "S reply option=LIST type=SERVER + server name-length=" length text ";"
 #define GO_INFO(rest) "S reply option=GO type=INFO + " rest ";"
 #define INFO_THEN ASK("INFO", "") EXPORT("INFO", "1048576", "HAS_FLAGS") ACK("INFO")
 #define GO HELLO ASK("GO", "")
-#define GO_SIZES HELLO ASK("GO", " BLOCK_SIZE")
 #define CONTEXTS STRUCTURED "C option option=LIST_META_CONTEXT + hex 0000000000000000;"
 
 static const Row greeting_rows[] = {
@@ -69,11 +66,11 @@ static const Row greeting_rows[] = {
 };
 
 static const Row reply_rows[] = {
-    {"handshake.reply.magic", HELLO OPT_LIST "S reply magic=7 option=LIST type=ACK;",
-     HELLO OPT_LIST ACK("LIST")},
-    {"handshake.reply.unasked", HELLO ACK("LIST"), HELLO OPT_LIST ACK("LIST")},
-    {"handshake.reply.unasked", HELLO OPT_LIST ACK("LIST") ACK("LIST"),
-     HELLO OPT_LIST ERROR("LIST", "ERR_POLICY") OPT_LIST ACK("LIST")},
+    {"handshake.reply.magic", HELLO OPT("LIST") "S reply magic=7 option=LIST type=ACK;",
+     HELLO OPT("LIST") ACK("LIST")},
+    {"handshake.reply.unasked", HELLO ACK("LIST"), HELLO OPT("LIST") ACK("LIST")},
+    {"handshake.reply.unasked", HELLO OPT("LIST") ACK("LIST") ACK("LIST"),
+     HELLO OPT("LIST") ERROR("LIST", "ERR_POLICY") OPT("LIST") ACK("LIST")},
     {"handshake.export-name.unknown", HELLO EXPORT_NAME ERROR("EXPORT_NAME", "ERR_UNKNOWN"),
      HELLO EXPORT_NAME "S close;"},
     {"handshake.export-name.unknown",
@@ -82,13 +79,13 @@ static const Row reply_rows[] = {
     {"handshake.export-name.reply", HELLO EXPORT_NAME ACK("EXPORT_NAME"),
      HELLO EXPORT_NAME "S close;"},
     {"handshake.option.only-export-name-unfixed handshake.flags.fixed-newstyle",
-     UNFIXED OPT_LIST ACK("LIST"), UNFIXED EXPORT_NAME "S export flags=HAS_FLAGS + fill 124 0;"},
-    {"handshake.reply.option-echo", HELLO OPT_LIST ACK("GO"), HELLO OPT_LIST ACK("LIST")},
+     UNFIXED OPT("LIST") ACK("LIST"), UNFIXED EXPORT_NAME "S export flags=HAS_FLAGS + fill 124 0;"},
+    {"handshake.reply.option-echo", HELLO OPT("LIST") ACK("GO"), HELLO OPT("LIST") ACK("LIST")},
     {"handshake.reply.option-echo", GO ACK("INFO"), GO ERROR("GO", "ERR_PLATFORM")},
-    {"handshake.reply.type", HELLO OPT_LIST "S reply option=LIST type=INFO + info info=9;",
+    {"handshake.reply.type", HELLO OPT("LIST") "S reply option=LIST type=INFO + info info=9;",
      GO GO_INFO("info info=9")},
-    {"handshake.reply.type", HELLO OPT_LIST "S reply option=LIST type=77;",
-     HELLO OPT_LIST "S reply option=LIST type=0x80001234;"},
+    {"handshake.reply.type", HELLO OPT("LIST") "S reply option=LIST type=77;",
+     HELLO OPT("LIST") "S reply option=LIST type=0x80001234;"},
     {"handshake.reply.type", HELLO "C option option=ABORT;" ERROR("ABORT", "SERVER + server"),
      HELLO "C option option=ABORT;" ERROR("ABORT", "ERR_TLS_REQD")},
     {"handshake.reply.type", GO ERROR("GO", "META_CONTEXT + meta-context id=1"),
@@ -96,12 +93,13 @@ static const Row reply_rows[] = {
                           "META_CONTEXT + meta-context + text x-a:b") "S reply option=9 type=ACK;"},
     {"handshake.reply.type", HELLO "C option option=STARTTLS;" ERROR("STARTTLS", "77"),
      HELLO "C option option=0x4321;" ERROR("0x4321", "77")},
-    {"handshake.reply.ack-empty", HELLO OPT_LIST "S reply option=LIST type=ACK + hex 00;",
-     HELLO OPT_LIST ACK("LIST")},
-    {"handshake.rep-server.layout", HELLO OPT_LIST "S reply option=LIST type=SERVER + hex 000000;",
-     HELLO OPT_LIST SERVER("0", "")},
-    {"handshake.rep-server.name-length", HELLO OPT_LIST SERVER("5", " + text disk"),
-     HELLO OPT_LIST SERVER("4", " + text disk")},
+    {"handshake.reply.ack-empty", HELLO OPT("LIST") "S reply option=LIST type=ACK + hex 00;",
+     HELLO OPT("LIST") ACK("LIST")},
+    {"handshake.rep-server.layout",
+     HELLO OPT("LIST") "S reply option=LIST type=SERVER + hex 000000;",
+     HELLO OPT("LIST") SERVER("0", "")},
+    {"handshake.rep-server.name-length", HELLO OPT("LIST") SERVER("5", " + text disk"),
+     HELLO OPT("LIST") SERVER("4", " + text disk")},
     {"handshake.info.layout", GO GO_INFO("hex 00"), GO GO_INFO("hex 0001")},
     {"handshake.info.export-length", GO GO_INFO("info-export info=EXPORT flags=HAS_FLAGS + hex 00"),
      GO EXPORT("GO", "512", "HAS_FLAGS")},
@@ -134,7 +132,7 @@ static const Row reply_rows[] = {
      HELLO ASK("INFO", "") EXPORT("INFO", "512", "HAS_FLAGS") ACK("INFO") ASK("GO", " NAME")
          EXPORT("GO", "1024", "HAS_FLAGS") ACK("GO")},
     {"handshake.opt-go.same-as-info", HELLO INFO_THEN ENTER("HAS_FLAGS|READ_ONLY"),
-     HELLO INFO_THEN OPT_LIST ACK("LIST") ENTER("HAS_FLAGS|READ_ONLY")},
+     HELLO INFO_THEN OPT("LIST") ACK("LIST") ENTER("HAS_FLAGS|READ_ONLY")},
     {"handshake.opt-go.same-as-info", HELLO INFO_THEN ENTER("HAS_FLAGS|READ_ONLY"),
      HELLO INFO_THEN ASK("GO", "") ERROR("GO", "ERR_POLICY") ENTER("HAS_FLAGS|READ_ONLY")},
     {"handshake.opt-go.same-as-info",
@@ -176,20 +174,20 @@ static const Row size_rows[] = {
 };
 
 static const Row string_rows[] = {
-    {"string.max-256", HELLO OPT_LIST SERVER("257", " + fill 257 97"),
-     HELLO OPT_LIST SERVER("256", " + fill 256 97")},
-    {"string.max-4096", HELLO OPT_LIST SERVER("0", " + fill 4097 97"),
-     HELLO OPT_LIST SERVER("256", " + fill 512 97")},
-    {"string.max-4096", HELLO OPT_LIST "S reply option=LIST type=ERR_POLICY + fill 300000 97;",
-     HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + text sorry")},
-    {"string.max-4096", HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + hex e282ac 100000"),
-     HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + hex e282ac 85")},
-    {"string.no-nul", HELLO OPT_LIST SERVER("2", " + hex 6100"),
-     HELLO OPT_LIST SERVER("2", " + hex 6161")},
+    {"string.max-256", HELLO OPT("LIST") SERVER("257", " + fill 257 97"),
+     HELLO OPT("LIST") SERVER("256", " + fill 256 97")},
+    {"string.max-4096", HELLO OPT("LIST") SERVER("0", " + fill 4097 97"),
+     HELLO OPT("LIST") SERVER("256", " + fill 512 97")},
+    {"string.max-4096", HELLO OPT("LIST") "S reply option=LIST type=ERR_POLICY + fill 300000 97;",
+     HELLO OPT("LIST") ERROR("LIST", "ERR_POLICY + text sorry")},
+    {"string.max-4096", HELLO OPT("LIST") ERROR("LIST", "ERR_POLICY + hex e282ac 100000"),
+     HELLO OPT("LIST") ERROR("LIST", "ERR_POLICY + hex e282ac 85")},
+    {"string.no-nul", HELLO OPT("LIST") SERVER("2", " + hex 6100"),
+     HELLO OPT("LIST") SERVER("2", " + hex 6161")},
     {"string.no-nul", GO GO_INFO("info info=DESCRIPTION + hex 6100"),
      GO GO_INFO("info info=77 + hex 6100")},
-    {"string.utf-8", HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + hex eda080"), /* a surrogate */
-     HELLO OPT_LIST ERROR("LIST", "ERR_POLICY + hex ed9fbf")},
+    {"string.utf-8", HELLO OPT("LIST") ERROR("LIST", "ERR_POLICY + hex eda080"), /* a surrogate */
+     HELLO OPT("LIST") ERROR("LIST", "ERR_POLICY + hex ed9fbf")},
     {"string.utf-8", GO GO_INFO("info info=NAME + hex c0af"),
      GO GO_INFO("info info=NAME + hex 2f")},
     {"handshake.rep-meta-context.utf-8",
@@ -239,9 +237,6 @@ static const Row transmission_rows[] = {
      HELLO STRUCTURED ENTER(ALL_FLAGS) WRITE("1") FAILS("1", "EINVAL")},
 };
 
-#define ZEROES(flags) "C request type=WRITE_ZEROES flags=" flags " length=512 cookie=1;"
-#define NO_FAST "HAS_FLAGS|SEND_WRITE_ZEROES"
-
 static const Row error_rows[] = {
     {"error.defined-value", OPEN FLUSH("1") FAILS("1", "30"),
      OPEN FLUSH("1") FAILS("1", "ESHUTDOWN")},
@@ -264,85 +259,6 @@ static const Row error_rows[] = {
      OPEN WRITE("1") FAILS("1", "ENOSPC")},
 };
 
-#define SIZED(sizes) GO_SIZES EXPORT("GO", "1048576", ALL_FLAGS) SIZES("GO", sizes) ACK("GO")
-#define BLOCKS SIZED("minimum=512 preferred=4096 maximum=1048576")
-#define LARGE                                                                                      \
-    GO_SIZES EXPORT("GO", "0x800000000", ALL_FLAGS)                                                \
-        SIZES("GO", "minimum=512 preferred=4096 maximum=1048576") ACK("GO")
-
-static const Row client_rows[] = {
-    {"handshake.client-flags.undefined", GREETING "C client-flags flags=4;",
-     GREETING "C client-flags flags=3;"},
-    {"handshake.client-flags.no-zeroes-unoffered",
-     "S greeting + newstyle flags=1; C client-flags flags=3;",
-     "S greeting + newstyle flags=1; C client-flags flags=1;"},
-    {"handshake.option.magic", HELLO "C option magic=7 option=LIST;", HELLO OPT_LIST},
-    {"handshake.option.one-at-a-time", HELLO OPT_LIST OPT_LIST,
-     HELLO OPT_LIST ACK("LIST") OPT_LIST},
-    {"handshake.option.only-export-name-unfixed", UNFIXED OPT_LIST, UNFIXED EXPORT_NAME},
-    {"handshake.opt-list.client-no-data", HELLO "C option option=LIST + hex 00;", HELLO OPT_LIST},
-    {"handshake.opt-structured-reply.client-no-data",
-     HELLO "C option option=STRUCTURED_REPLY + hex 00;", HELLO "C option option=STRUCTURED_REPLY;"},
-    {"handshake.opt-starttls.client-no-data", HELLO "C option option=STARTTLS + hex 00;",
-     HELLO "C option option=ABORT + hex 00;"},
-    {"handshake.opt-info.name-length", HELLO "C option option=INFO + hex 0000000261 + hex 0000;",
-     HELLO "C option option=INFO + hex 0000000161 + hex 0000;"},
-    {"handshake.opt-info.name-length", HELLO "C option option=GO + hex 0000000000;",
-     HELLO "C option option=GO + hex 000000000000;"},
-    {"handshake.opt-info.name-length", HELLO "C option option=GO + hex ffffffff0000;",
-     HELLO ASK("GO", "")},
-    {"handshake.opt-info.layout", HELLO "C option option=GO + hex 000000000001;",
-     HELLO ASK("GO", " NAME")},
-    {"handshake.opt-info.layout", HELLO "C option option=GO + hex 00000000000000;",
-     HELLO ASK("GO", "")},
-    {"handshake.opt-info.duplicate-requests", HELLO ASK("INFO", " NAME NAME"),
-     HELLO ASK("INFO", " NAME BLOCK_SIZE 0xffff EXPORT")},
-    {"handshake.opt-go.no-options-after", OPEN OPT_LIST "C fill 12 0;", OPEN FLUSH("1")},
-    {"transmission.request.magic", OPEN "C request magic=7;", OPEN FLUSH("1")},
-    {"transmission.request.magic",
-     HELLO EXPORT_NAME "S export flags=HAS_FLAGS;" OPT_LIST "C fill 12 0;",
-     HELLO EXPORT_NAME "S export flags=HAS_FLAGS size=512;" READ("1")},
-    {"transmission.request.magic",
-     HELLO EXPORT_NAME OPT_LIST "C fill 12 0; S export flags=HAS_FLAGS;",
-     HELLO EXPORT_NAME READ("1") "S export flags=HAS_FLAGS size=512;"},
-    {"transmission.disc.client-last", OPEN DISC("1") "C hex 00;", OPEN DISC("1") "C close;"},
-    {"transmission.request.undefined-command", OPEN "C request type=99;",
-     HELLO ENTER("HAS_FLAGS") "C request type=CACHE length=512;"},
-    {"transmission.request.cookie-distinct", OPEN READ("1") READ("1"),
-     OPEN READ("1") DATA("1") READ("1")},
-    {"transmission.command-flags.undefined", OPEN "C request type=READ flags=NO_HOLE length=512;",
-     OPEN "C request type=READ flags=FUA length=512;"},
-    {"transmission.command-flags.undefined",
-     OPEN "C request type=WRITE_ZEROES flags=0x8000 length=512;",
-     OPEN ZEROES("FUA|NO_HOLE|FAST_ZERO")},
-    {"transmission.command-flags.df-unadvertised", OPEN "C request type=READ flags=DF length=512;",
-     HELLO STRUCTURED ENTER("HAS_FLAGS|SEND_DF") "C request type=READ flags=DF length=512;"},
-    {"transmission.command-flags.fast-zero-unadvertised", HELLO ENTER(NO_FAST) ZEROES("FAST_ZERO"),
-     HELLO ENTER(NO_FAST) ZEROES("NO_HOLE")},
-    {"transmission.flush.unadvertised", HELLO ENTER("HAS_FLAGS") FLUSH("1"), OPEN FLUSH("1")},
-    {"transmission.trim.unadvertised", HELLO ENTER("HAS_FLAGS") "C request type=TRIM length=512;",
-     OPEN "C request type=TRIM length=512;"},
-    {"transmission.write-zeroes.unadvertised", HELLO ENTER("HAS_FLAGS") ZEROES("0"),
-     OPEN ZEROES("0")},
-    {"transmission.flags.unexposed-feature",
-     HELLO ENTER("HAS_FLAGS") "C request type=READ flags=FUA length=512;",
-     OPEN "C request type=READ flags=FUA length=512;"},
-    {"transmission.flush.client-zero", OPEN "C request type=FLUSH length=1;", OPEN FLUSH("1")},
-    {"transmission.disc.client-zero", OPEN "C request type=DISC offset=1;", OPEN DISC("1")},
-    {"size.client-within-export", OPEN "C request type=READ offset=1048576 length=1;",
-     OPEN "C request type=READ offset=1048575 length=1;"},
-    {"size.client-within-export", OPEN "C request type=TRIM offset=0xffffffffffffffff length=2;",
-     OPEN "C request type=TRIM offset=1048576 length=0;"},
-    {"size.client-aligned", BLOCKS "C request type=READ offset=1 length=512;",
-     BLOCKS "C request type=READ offset=512 length=512;"},
-    {"size.client-aligned", BLOCKS "C request type=READ length=511;",
-     SIZED("minimum=1 preferred=512 maximum=1048576") "C request type=READ length=511;"},
-    {"size.client-payload", LARGE "C request type=WRITE length=1049088;",
-     LARGE "C request type=WRITE_ZEROES length=1049088;"},
-    {"size.client-payload", LARGE "C request type=READ length=1049088;",
-     LARGE "C request type=READ length=1048576;"},
-};
-
 static const SessionRows tables[] = {
     {greeting_rows, G_N_ELEMENTS(greeting_rows)},
     {reply_rows, G_N_ELEMENTS(reply_rows)},
@@ -350,13 +266,12 @@ static const SessionRows tables[] = {
     {string_rows, G_N_ELEMENTS(string_rows)},
     {transmission_rows, G_N_ELEMENTS(transmission_rows)},
     {error_rows, G_N_ELEMENTS(error_rows)},
-    {client_rows, G_N_ELEMENTS(client_rows)},
 };
 
 /* Rows that have files of their own. */
 static const SessionRows *const others[] = {
-    &session_chunk_rows, &session_error_rows,    &session_status_rows, &session_context_rows,
-    &session_tls_rows,   &session_extended_rows, &session_resize_rows,
+    &session_client_rows,  &session_chunk_rows, &session_error_rows,    &session_status_rows,
+    &session_context_rows, &session_tls_rows,   &session_extended_rows, &session_resize_rows,
 };
 
 /* How often each rule judged, and found a breach, over all rows. */
