@@ -179,6 +179,13 @@ static char *need_minimum(const Question *question)
                            : NULL;
 }
 
+static char *need_odd_tail(const Question *question)
+{
+    return !question->known || question->facts->size % MAX(question->facts->minimum, 1u) != 0
+               ? NULL
+               : g_strdup("the export's size is a multiple of the minimum block size");
+}
+
 static char *need_preferred(const Question *question)
 {
     return question->known
@@ -235,6 +242,8 @@ static const NeedWord words[] = {
     {"no-sizes", NULL, false, need_no_sizes, "no advertised size constraints"},
     {"size", NULL, true, need_size, "the export's size in bytes"},
     {"minimum-block", NULL, true, need_minimum, "the minimum block size, 1 if none is advertised"},
+    {"odd-tail", NULL, false, need_odd_tail,
+     "an export whose size is no multiple of the minimum block size"},
     {"preferred-block", NULL, true, need_preferred,
      "the preferred block size, 4096 if none is advertised"},
     {"maximum-payload", NULL, true, need_maximum,
