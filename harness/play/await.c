@@ -81,10 +81,20 @@ static gint64 for_slow_link(const Connection *connection, uint64_t moved)
     return (gint64)(moved * G_USEC_PER_SEC / SLOW_LINK);
 }
 
+/* Some TLS libraries keep a failed handshake secret for up to half a minute (s2n-tls: "blinding"), lest the time
+ * that it took tells something. A second try takes that into account, in proportion to the 10 s it has else. */
+unsigned player_patience_ms(const Player *player, const Connection *connection)
+{
+    unsigned timeout_ms = player->mode->timeout_ms;
+    bool blinded = player->mode->again && session_phase(connection->session) == PHASE_TLS;
+
+    return blinded ? timeout_ms / 2 * 7 : timeout_ms;
+}
+
 static gint64 deadline(const Player *player, const Connection *connection, gint64 began_us,
                        uint64_t moved_before)
 {
-    gint64 timeout_us = (gint64)player->mode->timeout_ms * 1000;
+    gint64 timeout_us = (gint64)player_patience_ms(player, connection) * 1000;
     gint64 quiet = MAX(began_us, connection->last_progress_us) + timeout_us;
     gint64 endless = began_us + ENDLESS * timeout_us +
                      for_slow_link(connection, connection->moved - moved_before);

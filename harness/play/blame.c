@@ -89,15 +89,16 @@ static char *what_came(const Player *player, const Connection *connection, const
         return g_strdup("the server takes no more of what we send");
     size_t pending = session_pending(connection->session, SIDE_SERVER);
     gint64 quiet_us = g_get_monotonic_time() - connection->last_progress_us;
-    bool trickles = quiet_us < (gint64)player->mode->timeout_ms * 1000;
+    unsigned patience_ms = player_patience_ms(player, connection);
+    bool trickles = quiet_us < (gint64)patience_ms * 1000;
     if (pending > 0 && trickles)
         return g_strdup_printf("%" G_GSIZE_FORMAT " bytes of a message, and still no end", pending);
     if (pending > 0)
         return g_strdup_printf("%" G_GSIZE_FORMAT " bytes of a message, and no more for %u ms",
-                               pending, player->mode->timeout_ms);
+                               pending, patience_ms);
     if (trickles)
         return g_strdup("other messages without end");
-    return g_strdup_printf("nothing for %u ms", player->mode->timeout_ms);
+    return g_strdup_printf("nothing for %u ms", patience_ms);
 }
 
 static char *data_difference(Player *player, const Statement *line, const Event *event)

@@ -104,6 +104,7 @@ typedef struct {
     const TransportTls *tls_settings; /* a client's; there unless TLS is off */
     unsigned segment;                 /* bytes a send; 0: whole messages */
     unsigned timeout_ms;              /* how long an answer may take */
+    bool again;               /* this is a second try, with more time */
     bool allow_writes;        /* without it play sends nothing that could change an export */
     uint64_t salt;            /* of payload patterns, one a run */
     const volatile int *stop; /* nonzero: give up waiting; may be NULL */

@@ -191,6 +191,10 @@ typedef Match (*Matcher)(Player *player, Connection *connection, gpointer data,
 
 Event player_await(Player *player, Connection *connection, Matcher matcher, gpointer data);
 
+/* How long CONNECTION may be silent. */
+unsigned player_patience_ms(const Player *player, const Connection *connection);
+
+
 /* The same, but not beyond UNTIL_US of the monotonic clock. */
 Event player_await_until(Player *player, Connection *connection, Matcher matcher, gpointer data,
                          gint64 until_us);

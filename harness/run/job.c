@@ -170,9 +170,11 @@ void job_play_again(Job *job, Task *task)
     PlayResult *again = NULL;
 
     job->mode.timeout_ms *= PATIENCE;
+    job->mode.again = true;
     if (!run->hopeless && !run->gone)
         again = play(job, task->play_case);
     job->mode.timeout_ms = timeout_ms;
+    job->mode.again = false;
     g_mutex_lock(&run->mutex);
     replace(run, task, again);
     finish(run, task);

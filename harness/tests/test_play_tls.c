@@ -108,6 +108,25 @@ static void plain_text_is_still_judged_where_it_is_the_subject(void)
               SERVER_REQUIRES, PLAY_TLS_REQUIRE, VERDICT_PASS, "S: reply LIST ERR_TLS_REQD");
 }
 
+static void a_second_try_waits_longer_for_the_end_of_a_handshake(void)
+{
+    static const char lines[] =
+        "negotiate\nC: option STARTTLS\nS: reply STARTTLS ACK\nC: bytes \"x\"\n"
+        "S: close @robust.tls-garbage\n";
+    static const char silent[] = HELLO "C option option=STARTTLS;" ACK("STARTTLS") "take 1";
+    PlayMode mode = played_mode();
+
+    mode.timeout_ms = 200;
+    g_autoptr(Played) once = played_mode_new(lines, silent, &mode);
+    mode.again = true;
+    g_autoptr(Played) again = played_mode_new(lines, silent, &mode);
+    g_autoptr(Played) haggling =
+        played_mode_new("negotiate\nC: option LIST\nS: reply LIST final\n", HELLO "option", &mode);
+    CU_ASSERT_EQUAL(g_strcmp0(once->result->reason, "nothing for 200 ms"), 0);
+    CU_ASSERT_EQUAL(g_strcmp0(again->result->reason, "nothing for 700 ms"), 0);
+    CU_ASSERT_EQUAL(g_strcmp0(haggling->result->reason, "nothing for 200 ms"), 0);
+}
+
 void play_tls_tests(void)
 {
     CU_pSuite suite = CU_add_suite("play: TLS", NULL, NULL);
@@ -116,5 +135,6 @@ void play_tls_tests(void)
     CU_ADD_TEST(suite, lines_go_through_the_handshake);
     CU_ADD_TEST(suite, what_is_expected_inside_can_fail);
     CU_ADD_TEST(suite, without_tls_nothing_is_played);
+    CU_ADD_TEST(suite, a_second_try_waits_longer_for_the_end_of_a_handshake);
     CU_ADD_TEST(suite, plain_text_is_still_judged_where_it_is_the_subject);
 }
