@@ -222,7 +222,7 @@ static int configure_and_serve(const Options *options)
         return error->domain == REF_ERROR && error->code != REF_ERROR_CONFIG ? 1 : 2;
     }
     raise_descriptor_limit();
-    return serve(server, config.exports[0].name);
+    return serve(server, g_array_index(exports, RefExport, 0).name);
 }
 
 /* Names and texts are taken as the bytes that they are, whatever the locale: as file names. */
