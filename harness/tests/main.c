@@ -36,6 +36,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(reference_structured)                                                                    \
     SUITE(reference_server)                                                                        \
     SUITE(reference_tls)                                                                           \
+    SUITE(reference_wake)                                                                          \
     SUITE(report)                                                                                  \
     SUITE(report_files)                                                                            \
     SUITE(requirement)                                                                             \

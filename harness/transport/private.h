@@ -45,6 +45,7 @@ TransportStatus tls_write(Tls *tls, const void *bytes, size_t size, size_t *done
 TransportStatus tls_advance(Tls *tls);
 short tls_events(const Tls *tls, short wanted);
 bool tls_pending(const Tls *tls);
+bool tls_drained(const Tls *tls);
 const char *tls_problem(const Tls *tls);
 void tls_shutdown(Tls *tls);
 

@@ -28,6 +28,7 @@ struct Tls {
     bool ended;      /* the peer's bytes have, */
     bool failed;     /* … by an error, */
     bool gone;       /* and there is nobody to send to */
+    bool drained;    /* the socket had nothing more for the last read */
     bool flushing;   /* a record is sent in part */
     size_t accepted; /* bytes in records already sent, of which the caller has not been told */
     bool shutting;   /* close_notify is still to be sent, and then FIN */
@@ -49,6 +50,7 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *buffer, size_t size)
         if (got <= 0) {
             tls->failed = got < 0 && errno != EAGAIN && errno != EINTR;
             tls->ended = got == 0 || tls->failed;
+            tls->drained = got == 0 || errno != EINTR;
             return got;
         }
         tls->start = 0;
@@ -340,8 +342,9 @@ static bool receive(Tls *tls, uint8_t *buffer, size_t size, size_t *done)
 TransportStatus tls_read(Tls *tls, void *buffer, size_t size, size_t *done)
 {
     unsigned empty = 0;
-    TransportStatus status = tls_advance(tls);
 
+    tls->drained = false;
+    TransportStatus status = tls_advance(tls);
     if (tls->state == TRANSPORT_TLS_HANDSHAKE)
         return status;
     while (!tls->read_over && *done < size && empty < EMPTY_RECORDS) {
@@ -362,6 +365,11 @@ bool tls_pending(const Tls *tls)
     if (tls->read_over)
         return !tls->told;
     return tls->start < tls->end || gnutls_record_check_pending(tls->session) > 0;
+}
+
+bool tls_drained(const Tls *tls)
+{
+    return tls->drained;
 }
 
 short tls_events(const Tls *tls, short wanted)

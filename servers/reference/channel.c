@@ -64,6 +64,11 @@ bool channel_pending(const Connection *c)
     return c->tls != NULL && transport_pending(c->tls);
 }
 
+bool channel_drained(const Connection *c)
+{
+    return c->tls == NULL || transport_drained(c->tls);
+}
+
 bool channel_waits_for_room(const Connection *c)
 {
     if (c->tls == NULL)

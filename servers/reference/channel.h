@@ -13,6 +13,9 @@ ssize_t channel_receive(const Connection *c, void *buffer, size_t size);
 /* True if there may be input that the socket does not tell of. */
 bool channel_pending(const Connection *c);
 
+/* False if channel_receive() was told EAGAIN before the socket was empty. */
+bool channel_drained(const Connection *c);
+
 /* Does what TLS has to do by itself. True if that waits for room in the socket. */
 bool channel_waits_for_room(const Connection *c);
 

@@ -146,11 +146,11 @@ static bool pull(Connection *c)
     if (n < 0) {
         if (errno == EINTR)
             return true;
-        c->readable = false;
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
             message_see_leave(c);
             connection_doom(c, FATE_LOSE);
         }
+        c->readable = !channel_drained(c);
         return false;
     }
     in->end += (size_t)n;
@@ -186,6 +186,7 @@ static bool lingers(Connection *c)
 {
     if (!c->shut) {
         channel_shutdown(c);
+        set_blocked(c, channel_waits_for_room(c));
         c->shut = true;
         c->deadline = g_get_monotonic_time() + DRAIN_SECONDS * G_USEC_PER_SEC;
         c->in_closing.data = c;
@@ -221,8 +222,26 @@ static bool meet_fate(Connection *c)
     return !stays;
 }
 
+static void queue(Connection *c)
+{
+    if (c->queued)
+        return;
+    c->queued = true;
+    g_queue_push_tail_link(&c->loop->queue, &c->in_queue);
+}
+
+/* TLS has left something unread, behind so many records that are not for us: no event will tell of that. If
+ * it waits for room instead, that is found out when the connection runs again. */
+static bool stopped_short(const Connection *c)
+{
+    return c->tls != NULL && c->readable && !c->blocked && !c->at_end &&
+           (c->fate == FATE_NONE || c->fate == FATE_END);
+}
+
 static void rest(Connection *c)
 {
+    if (stopped_short(c))
+        queue(c);
     park(c->loop, &c->in);
     park(c->loop, &c->out);
 }
@@ -254,10 +273,7 @@ void connection_run(Connection *c)
         return;
     }
     connection_push(c);
-    if (!c->queued) {
-        c->queued = true;
-        g_queue_push_tail_link(&c->loop->queue, &c->in_queue);
-    }
+    queue(c);
 }
 
 /* ---- Beginning and end ----------------------------------------------------------------------- */
@@ -286,6 +302,8 @@ void connection_free(Connection *c)
 {
     Loop *loop = c->loop;
 
+    /* Whoever forks meanwhile holds the socket too, for a moment: closing it would not end its events then. */
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     leak_see_end(c);
     g_queue_unlink(&loop->all, &c->in_all);
     if (c->queued)

@@ -1,5 +1,4 @@
 /* Leaks: at which point a connection ends, and whether that is one where something is kept. */
-#include <sys/epoll.h>
 
 #include "reference/connection.h"
 #include "reference/leak.h"
@@ -192,9 +191,6 @@ void leak_see_end(Connection *c)
 {
     if (c->leaks == NULL)
         return;
-    /* Any socket may have a second holder: one that is kept for good, each of them a child that has
-     * just begun. Closing it would not end its events then. */
-    epoll_ctl(c->loop->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     if (!note_late_end(c))
         return;
     GArray *leaks = c->loop->server->leaks.leaks;
