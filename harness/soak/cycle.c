@@ -226,6 +226,10 @@ static bool make_handshake(Maker *maker, SoakStep step)
         if (step == STEP_STARTTLS_CUT)
             cut(maker, from, 10);
         return true;
+    case STEP_STRUCTURED:
+        add_option(maker, NBD_OPT_STRUCTURED_REPLY, 0);
+        hear(maker, HEAR_ACK);
+        return true;
     case STEP_ENTER:
         make_enter(maker);
         return true;
@@ -338,6 +342,12 @@ static void make_hearing(Maker *maker, SoakStep step, SoakStep before)
     case STEP_PART_OF_REPLY:
         action = hear(maker, HEAR_PART);
         action->payload = MIN(soak_request_length(&maker->target->facts, LONG_BYTES), SOAK_PART);
+        break;
+    case STEP_CHUNK:
+        hear(maker, HEAR_CHUNK)->payload = UINT32_MAX;
+        break;
+    case STEP_PART_OF_CHUNK:
+        hear(maker, HEAR_CHUNK)->payload = SOAK_PART;
         break;
     default:
         break;

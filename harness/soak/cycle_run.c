@@ -132,6 +132,18 @@ static StreamStatus hear_reply(Runner *runner, uint32_t payload)
     return wire_get(at + 4, 4) != 0 ? STREAM_FINE : stream_skip(&runner->stream, payload);
 }
 
+static StreamStatus hear_chunk(Runner *runner, uint32_t most)
+{
+    const uint8_t *at;
+    StreamStatus status = stream_hear(&runner->stream, wire_layout(WIRE_CHUNK)->size, &at);
+
+    if (status != STREAM_FINE)
+        return status;
+    if (wire_get(at, 4) != NBD_STRUCTURED_REPLY_MAGIC)
+        return mismatch(runner, "what came is no chunk of a structured reply");
+    return stream_skip(&runner->stream, MIN(wire_get(at + 16, 4), most));
+}
+
 static StreamStatus say(Runner *runner, const SoakAction *action)
 {
     const uint8_t *bytes = runner->cycle->bytes->data + action->offset;
@@ -167,6 +179,8 @@ static StreamStatus hear(Runner *runner, const SoakAction *action)
     case HEAR_REPLY:
     case HEAR_PART:
         return hear_reply(runner, action->payload);
+    case HEAR_CHUNK:
+        return hear_chunk(runner, action->payload);
     case HEAR_NOTHING:
         break;
     }
@@ -359,6 +373,7 @@ static const char *awaited(const SoakAction *action)
         return "the answer to NBD_OPT_EXPORT_NAME";
     case HEAR_REPLY:
     case HEAR_PART:
+    case HEAR_CHUNK:
         return "the reply to a request";
     default:
         return action == NULL ? "a connection" : "room for what we had to say";

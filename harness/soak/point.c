@@ -6,7 +6,7 @@
 #include "soak/ghost.h"
 #include "soak/private.h"
 
-enum { READS = 1 << 0, WRITES = 1 << 1, TLS = 1 << 2 };
+enum { READS = 1 << 0, WRITES = 1 << 1, TLS = 1 << 2, CHUNKS = 1 << 3 };
 
 static const SoakPhase phases[] = {
 #define PHASE(NAME, ABOUT, STYLES, SOFT, FLAG, TRAITS, ...)                                        \
@@ -22,6 +22,7 @@ static const SoakPhaseDetail details[] = {
      .flag = (FLAG),                                                                               \
      .reads = ((TRAITS)&READS) != 0,                                                               \
      .tls = ((TRAITS)&TLS) != 0,                                                                   \
+     .chunks = ((TRAITS)&CHUNKS) != 0,                                                             \
      .steps = {__VA_ARGS__}},
 #include "soak/phases.def"
 #undef PHASE
@@ -130,6 +131,8 @@ static const char *unfit_phase(const SoakPhase *phase, const SoakTarget *target)
     if (detail->tls && target->tls == NULL)
         return target->tls_optional ? "the server has no TLS"
                                     : "it is about TLS, which takes --tls";
+    if (detail->chunks && !target->structured)
+        return "the server has no structured replies";
     if (detail->flag != 0 && (facts->transmission_flags & detail->flag) == 0)
         return lacking_flag(detail->flag);
     if ((phase->writes || detail->reads) && soak_request_length(facts, 1) == 0)

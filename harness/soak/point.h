@@ -60,6 +60,7 @@ typedef struct {
     const char *export_name;
     /* of a session that was probed: style, handshake and transmission flags, size, block sizes */
     SessionFacts facts;
+    bool structured; /* it has structured replies */
     bool allow_writes;
     /* A client's: all that can be is said inside of TLS, and connections end in its handshake, too. NULL: plain. */
     const TransportTls *tls;

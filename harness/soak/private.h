@@ -23,6 +23,7 @@ typedef enum {
     STEP_STRANGE_GO,
     STEP_STRANGE_NAME,
     STEP_ABORT,
+    STEP_STRUCTURED, /* with its answer */
     STEP_STARTTLS_CUT,
     STEP_STARTTLS,
     STEP_NO_HELLO, /* what is no TLS, in its place */
@@ -58,9 +59,11 @@ typedef enum {
     /* heard: replies */
     STEP_REPLY,
     STEP_PART_OF_REPLY,
+    STEP_CHUNK,
+    STEP_PART_OF_CHUNK,
 } SoakStep;
 
-#define SOAK_MAX_STEPS 7
+#define SOAK_MAX_STEPS 8
 
 /* Sets of SessionStyle. */
 #define NO_STYLE 0u
@@ -73,7 +76,7 @@ typedef enum {
 typedef struct {
     unsigned styles, soft_styles;
     uint16_t flag;
-    bool reads, tls;
+    bool reads, tls, chunks;
     SoakStep steps[SOAK_MAX_STEPS]; /* ended by STEP_NONE */
 } SoakPhaseDetail;
 const SoakPhaseDetail *soak_phase_detail(const SoakPhase *phase);
@@ -110,7 +113,8 @@ typedef enum {
     HEAR_ENTRY,       /* the replies to NBD_OPT_GO, of which the last must be NBD_REP_ACK */
     HEAR_EXPORT,      /* the answer to NBD_OPT_EXPORT_NAME */
     HEAR_REPLY,       /* a simple reply with its data */
-    HEAR_PART         /* of one */
+    HEAR_PART,        /* of one */
+    HEAR_CHUNK        /* one of a structured reply, or the first PAYLOAD bytes of its content */
 } SoakHear;
 
 /* Bytes to say, then what to hear. */

@@ -41,6 +41,10 @@ bool soak_learn(SoakTarget *target, GError **error)
     target->at_once = learned.connections;
     if (target->facts.tls != SESSION_TLS_RUNNING)
         target->tls = NULL;
+    mode.replies = REPLIES_STRUCTURED;
+    if (!play_probe(&mode, 1, &learned, error))
+        return false;
+    target->structured = learned.facts.structured;
     return true;
 }
 

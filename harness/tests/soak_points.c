@@ -22,6 +22,7 @@ SoakTarget points_target(const TransportAddress *address)
     target.facts.minimum = 1;
     target.facts.preferred = 4096;
     target.facts.maximum = NBD_DEFAULT_MAX_PAYLOAD;
+    target.structured = true;
     target.at_once = 8;
     return target;
 }

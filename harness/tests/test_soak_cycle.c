@@ -64,6 +64,17 @@ static void other_handshakes_have_their_points(void)
     }
 }
 
+static void without_structured_replies_there_are_no_chunks(void)
+{
+    g_autoptr(TransportAddress) address = transport_address_tcp("127.0.0.1", 1, NULL);
+    SoakTarget target = points_target(address);
+    const SoakPoint point = {soak_phase("after-first-chunk"), ENDING_CLOSE};
+
+    CU_ASSERT_PTR_NULL(soak_point_unfit(&point, &target));
+    target.structured = false;
+    CU_ASSERT_PTR_NOT_NULL(soak_point_unfit(&point, &target));
+}
+
 static void size_constraints_are_obeyed(void)
 {
     const RefExport export = {.size = POINTS_DISK_SIZE + 4096,
@@ -158,6 +169,19 @@ static void lying_servers_end_in_an_error(void)
     }
 }
 
+static void chunks_have_to_be_chunks(void)
+{
+    g_autoptr(GError) error =
+        error_against("S greeting + newstyle flags=FIXED_NEWSTYLE|NO_ZEROES; take 4; option; "
+                      "S hex 0003e889045565a9000000080000000100000000; option; "
+                      "S hex 0003e889045565a9000000070000000100000000; request; "
+                      "endless S hex 6744669800000000",
+                      "after-first-chunk", ENDING_CLOSE);
+
+    CU_ASSERT_TRUE(g_error_matches(error, SOAK_ERROR, SOAK_ERROR_ANSWER));
+    CU_ASSERT_TRUE(error != NULL && strstr(error->message, "chunk") != NULL);
+}
+
 static void a_dead_server_is_an_error_soon(void)
 {
     RefServer *server = raw_serve(NULL, POINTS_DISK_SIZE);
@@ -218,9 +242,11 @@ void soak_cycle_tests(void)
     CU_ADD_TEST(suite, every_point_cycles_over_tcp);
     CU_ADD_TEST(suite, every_point_cycles_over_a_unix_socket);
     CU_ADD_TEST(suite, other_handshakes_have_their_points);
+    CU_ADD_TEST(suite, without_structured_replies_there_are_no_chunks);
     CU_ADD_TEST(suite, size_constraints_are_obeyed);
     CU_ADD_TEST(suite, requests_keep_within_the_constraints);
     CU_ADD_TEST(suite, lying_servers_end_in_an_error);
+    CU_ADD_TEST(suite, chunks_have_to_be_chunks);
     CU_ADD_TEST(suite, a_dead_server_is_an_error_soon);
     CU_ADD_TEST(suite, cycles_stop_when_told);
     CU_ADD_TEST(suite, who_waits_for_an_answer_stops_when_told);

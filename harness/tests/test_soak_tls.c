@@ -6,6 +6,7 @@
 
 #include "fake_server.h"
 #include "raw_client.h"
+#include "soak/crowd.h"
 #include "soak/private.h"
 #include "soak_points.h"
 #include "tls_pair.h"
@@ -13,6 +14,7 @@
 void soak_tls_tests(void);
 
 #define SOON_MS 300
+#define CROWD 100u
 
 static const TransportTlsOptions nobody = {.priorities = "NORMAL"};
 static const TransportTlsOptions keeper = {.certificates = CERTIFICATES("good")};
@@ -61,6 +63,31 @@ static void pre_shared_keys_do_as_well_over_a_unix_socket(void)
     play_all(&config, &alice, 5, points_count() / 2);
     g_unlink(path);
     g_rmdir(folder);
+}
+
+/* ---- Crowds ----------------------------------------------------------------------------------- */
+
+static void crowds_stand_inside_tls(void)
+{
+    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_SERVER, &keeper, NULL);
+    g_autoptr(TransportTls) client = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
+    const RefConfig config = {.tls = settings, .tls_required = true};
+    RefServer *server = raw_serve(&config, POINTS_DISK_SIZE);
+    g_autoptr(TransportAddress) address = points_address(server);
+    SoakTarget target = points_target(address);
+
+    target.tls = client;
+    target.at_once = 2 * CROWD;
+    for (unsigned kind = 0; kind < CROWD_COUNT; kind++) {
+        CrowdResult result;
+        CU_ASSERT_TRUE(crowd_run(&target, (CrowdKind)kind, CROWD, &result, NULL));
+        CU_ASSERT_EQUAL(result.reached, result.wanted);
+        CU_ASSERT_EQUAL(result.refused, 0);
+        CU_ASSERT_TRUE(result.others_served && result.served_after);
+        crowd_result_clear(&result);
+    }
+    CU_ASSERT_TRUE(points_left(server));
+    ref_server_free(server);
 }
 
 /* ---- Which there are -------------------------------------------------------------------------- */
@@ -135,6 +162,7 @@ void soak_tls_tests(void)
 
     CU_ADD_TEST(suite, every_point_cycles_inside_tls);
     CU_ADD_TEST(suite, pre_shared_keys_do_as_well_over_a_unix_socket);
+    CU_ADD_TEST(suite, crowds_stand_inside_tls);
     CU_ADD_TEST(suite, tls_has_points_of_its_own);
     CU_ADD_TEST(suite, lying_servers_end_in_an_error);
 }

@@ -59,6 +59,8 @@ static const struct {
     {"after-greeting", "after-connect"},
     {"option-unanswered", "after-go"},
     {"read-unread", "reads-in-flight"},
+    {"inside-chunk", "reads-in-flight"},
+    {"after-first-chunk", "reads-in-flight"},
     {"after-write", "writes-in-flight"},
     {"inside-starttls", "inside-option-header"},
     {"starttls-unanswered", "inside-tls-handshake"},
