@@ -102,13 +102,13 @@ char *report_soak_json(const SoakSummary *summary, const char *target_name,
 
     for (guint i = 0; i < summary->findings->len; i++)
         json_array_append_new(points, point_object(summary, summary->findings->pdata[i], baseline));
-    json_t *document =
-        json_pack("{s:s, s:s, s:o, s:s, s:i, s:I, s:f, s:b, s:b, s:o, s:o, s:o}", "tool",
-                  "nbdconform " NBDCONFORM_VERSION, "kind", "soak", "target", string(target_name),
-                  "started", started, "duration_ms", (int)summary->duration_ms, "cycles",
-                  (json_int_t)summary->cycles, "cycles_per_second", summary->cycles_per_second,
-                  "measured", summary->measured, "interrupted", summary->interrupted, "note",
-                  string(summary->note), "summary", counts_object(summary), "points", points);
+    json_t *document = json_pack(
+        "{s:s, s:s, s:o, s:b, s:s, s:i, s:I, s:f, s:b, s:b, s:o, s:o, s:o}", "tool",
+        "nbdconform " NBDCONFORM_VERSION, "kind", "soak", "target", string(target_name), "tls",
+        summary->tls, "started", started, "duration_ms", (int)summary->duration_ms, "cycles",
+        (json_int_t)summary->cycles, "cycles_per_second", summary->cycles_per_second, "measured",
+        summary->measured, "interrupted", summary->interrupted, "note", string(summary->note),
+        "summary", counts_object(summary), "points", points);
     char *text = json_dumps(document, JSON_INDENT(2));
     char *copy = g_strconcat(text, "\n", NULL);
     free(text);

@@ -261,6 +261,7 @@ SoakSummary *soak_run(const SoakOptions *options, GError **error)
     SoakServer *server = soak_server_new(options, &run.target, error);
     if (server == NULL)
         return NULL;
+    summary->tls = server->target.tls != NULL;
     run.total = options->points->len + (options->crowd > 0 ? (unsigned)CROWD_COUNT : 0);
     run.findings = g_new0(SoakFinding *, run.total + 1);
     g_mutex_init(&run.mutex);

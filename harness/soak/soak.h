@@ -93,6 +93,7 @@ typedef struct {
     double cycles_per_second;
     unsigned duration_ms;
     bool measured; /* processes could be watched */
+    bool tls;      /* connections were inside of TLS */
     bool interrupted;
     char *note; /* lines on what the run could not do; NULL */
 } SoakSummary;
