@@ -29,6 +29,8 @@ bool session_chunk_fits(const SessionMessage *message)
         return command == NBD_CMD_READ || wire_name(&wire_commands, command) == NULL;
     if (is_status(message))
         return command == NBD_CMD_BLOCK_STATUS || wire_name(&wire_commands, command) == NULL;
+    if (session_chunk_is(message, NBD_REPLY_TYPE_ERROR_OFFSET) && command == NBD_CMD_FLUSH)
+        return false; /* no offset lies within what it is about */
     return session_chunk_is(message, NBD_REPLY_TYPE_NONE) || message->chunk.is_error;
 }
 
