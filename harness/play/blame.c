@@ -135,12 +135,29 @@ static bool excused(Player *player, const Connection *connection, const Requirem
            !connection->shut && session_cut(session, SIDE_CLIENT);
 }
 
-/* An error reply is an answer: what says only that answers come is not broken by it. */
-static bool answered_by_error(const Requirement *requirement, const Event *event)
+/* The error of the reply that came in place of what was due; 0 where none came. */
+static uint64_t error_of(const Event *event)
 {
-    return requirement != NULL && requirement->level == REQUIREMENT_ROBUST &&
-           event->kind == EVENT_OTHER && answer_is_part(event->message) &&
-           event->message->answers && answer_error(event->message) != NBD_SUCCESS;
+    bool answer =
+        event->kind == EVENT_OTHER && answer_is_part(event->message) && event->message->answers;
+
+    return answer ? answer_error(event->message) : NBD_SUCCESS;
+}
+
+/* An error reply is an answer: what says only that answers come is not broken by it. Nor is anything else by a
+ * server that has no memory or is about to end: no sentence promises that a request succeeds. */
+static bool answered_by_error(const Requirement *requirement, uint64_t error)
+{
+    bool robust = requirement != NULL && requirement->level == REQUIREMENT_ROBUST;
+
+    return error == NBD_ENOMEM || error == NBD_ESHUTDOWN || (robust && error != NBD_SUCCESS);
+}
+
+/* With these a server says that its storage fails, and many say everything else, too: what is so each time that
+ * it is asked is no accident. */
+static bool could_be_an_accident(uint64_t error)
+{
+    return error == NBD_EIO || error == NBD_ENOSPC;
 }
 
 static void note_silence(Player *player, const Event *event)
@@ -163,10 +180,11 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
         player->over = true;
         return;
     }
-    if (event->kind != EVENT_OTHER)
-        player->result->doubtful = true;
-    if (answered_by_error(requirement, event))
+    if (answered_by_error(requirement, error_of(event)))
         requirement = NULL;
+    if (event->kind != EVENT_OTHER ||
+        (requirement != NULL && could_be_an_accident(error_of(event))))
+        player->result->doubtful = true;
 
     g_autofree char *got = what_came(player, connection, event);
     g_autofree char *differs = line == NULL ? NULL : data_difference(player, line, event);

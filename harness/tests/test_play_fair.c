@@ -228,6 +228,29 @@ static void nobody_is_blamed_for_what_no_line_asks(void)
     PLAYS("negotiate\n", HELLO "option;" ERROR("ABORT", "ERR_UNSUP"), "pass", "");
 }
 
+static void what_a_server_lacks_at_the_moment_is_no_breach(void)
+{
+    static const struct {
+        const char *error, *verdict, *findings;
+        bool doubtful;
+    } rows[] = {
+        {"ENOMEM", "blocked", "error.enomem", false},
+        {"ESHUTDOWN", "blocked", "", false},
+        {"EIO", "fail violation", "transmission.flags.send-flush", true},
+        {"ENOSPC", "fail violation", "transmission.flags.send-flush", true},
+        {"EINVAL", "fail violation", "transmission.flags.send-flush", false},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *script =
+            g_strconcat(OPEN_DISK "request; S simple-reply cookie=1 error=", rows[i].error, NULL);
+        g_autoptr(Played) played =
+            played_new("open\n: flush @transmission.flags.send-flush\n", script);
+        PLAYED_IS(played, rows[i].verdict, rows[i].findings, "");
+        CU_ASSERT_EQUAL(played->result->doubtful, rows[i].doubtful);
+    }
+}
+
 void play_fair_tests(void)
 {
     CU_pSuite suite = CU_add_suite("play: fairness", NULL, NULL);
@@ -247,4 +270,5 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, zeroes_that_are_missing_are_blamed);
     CU_ADD_TEST(suite, what_comes_behind_the_last_reply_is_judged);
     CU_ADD_TEST(suite, nobody_is_blamed_for_what_no_line_asks);
+    CU_ADD_TEST(suite, what_a_server_lacks_at_the_moment_is_no_breach);
 }
