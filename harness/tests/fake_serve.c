@@ -110,7 +110,7 @@ static bool react(FakeConnection *connection, const FakeConfig *config, const Fa
     case FAKE_ANSWER:
         return request->command != NBD_CMD_DISC && answer(connection, request, NBD_SUCCESS);
     case FAKE_FAIL:
-        return answer(connection, request, NBD_EIO);
+        return answer(connection, request, NBD_EINVAL);
     case FAKE_IGNORE:
         return true;
     case FAKE_CLOSE:
