@@ -114,6 +114,7 @@ void connection_push(Connection *c)
         ssize_t n = channel_send(c, c->out.data + c->out.start, pending(&c->out));
         if (n >= 0) {
             c->out.start += (size_t)n;
+            c->loop->sent += (size_t)n;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             set_blocked(c, true);
             return;

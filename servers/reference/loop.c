@@ -14,6 +14,7 @@
 #define EVENTS 256
 #define ACCEPTS 16 /* in a row, before connections get their turn */
 #define ACCEPT_PAUSE (G_USEC_PER_SEC / 10)
+#define LONG_GRACE 10 /* graces at the most for a client that still takes a reply */
 
 /* See let_requests_gather(). Times in microseconds. */
 #define GATHERING 20
@@ -203,16 +204,23 @@ static void clear_wake(Loop *loop)
     take_over(loop);
 }
 
-/* True once nobody is left to take leave of, or has had time enough. */
+/* True once nobody is left to take leave of, or has had time enough: as long as a long reply is being taken, a
+ * client has more, within limits. */
 static bool at_end(Loop *loop)
 {
+    gint64 now = g_get_monotonic_time(), grace = loop->server->grace;
+
     if (!server_is_ending(loop->server))
         return false;
     if (loop->leave_at == END_OF_TIME) {
         listen_off(loop);
-        loop->leave_at = g_get_monotonic_time() + loop->server->grace;
+        loop->leave_last = now + LONG_GRACE * grace;
     }
-    return loop->all.length == 0 || g_get_monotonic_time() >= loop->leave_at;
+    if (loop->leave_at == END_OF_TIME || loop->sent != loop->sent_before) {
+        loop->leave_at = MIN(now + grace, loop->leave_last);
+        loop->sent_before = loop->sent;
+    }
+    return loop->all.length == 0 || now >= loop->leave_at;
 }
 
 static bool over(Loop *loop)

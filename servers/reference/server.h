@@ -28,6 +28,8 @@ typedef struct {
     bool accepting;
     gint64 accept_again; /* when not accepting: the time to try, as g_get_monotonic_time() */
     gint64 leave_at;     /* when the clients' time is up; END_OF_TIME as long as there is no end */
+    gint64 leave_last;   /* and when it is, even for those that still take what they asked for */
+    uint64_t sent, sent_before; /* bytes that clients have taken; when LEAVE_AT was set */
 
     GQueue all;     /* of Connection */
     GQueue queue;   /* those that can go on without waiting */
