@@ -59,15 +59,17 @@ static bool deafen(int fd)
 bool ghost_vanish(Ghost *ghost, int fd)
 {
     socklen_t own = sizeof ghost->own;
-    int unsent = 0;
+    int unsent = 0, unacknowledged = 0;
 
     ghost->length = sizeof ghost->peer;
     if (getsockname(fd, (struct sockaddr *)&ghost->own, &own) < 0 ||
         getpeername(fd, (struct sockaddr *)&ghost->peer, &ghost->length) < 0 || !deafen(fd) ||
         !set(fd, TCP_REPAIR, TCP_REPAIR_ON) || ioctl(fd, SIOCOUTQNSD, &unsent) < 0 ||
+        ioctl(fd, SIOCOUTQ, &unacknowledged) < 0 ||
         !get_sequence(fd, TCP_SEND_QUEUE, &ghost->sent) ||
         !get_sequence(fd, TCP_RECV_QUEUE, &ghost->received))
         return give_up(fd);
+    ghost->acknowledged = ghost->sent - (uint32_t)unacknowledged;
     ghost->sent -= (uint32_t)unsent;
     close(fd);
     return true;
@@ -120,13 +122,17 @@ static bool laid(const Ghost *ghost)
     return reset;
 }
 
-/* A reset is lost on a peer that has not yet seen all that was sent before. */
+/* A reset is lost on a peer that has not yet seen all that was sent before: it has to bear the very number that is
+ * expected next. Without us nothing is sent again that a busy peer had no room for. */
 bool ghost_raise(const Ghost *ghost)
 {
+    Ghost guess = *ghost;
+
     for (unsigned i = 0; i < TRIES; i++) {
-        if (!send_reset(ghost))
+        guess.sent = i % 2 == 0 ? ghost->sent : ghost->acknowledged;
+        if (!send_reset(&guess))
             return false;
-        if (laid(ghost))
+        if (laid(&guess))
             return true;
     }
     errno = ETIMEDOUT;

@@ -316,6 +316,29 @@ static void who_has_gone_needs_no_reset(void)
     listen_no_more(&here);
 }
 
+/* A busy kernel drops what there is no room for, and without us nothing is sent again. */
+static void who_vanishes_is_reset_though_bytes_were_lost(void)
+{
+    Listener here = listen_here();
+    struct sockaddr_in at;
+    socklen_t length = sizeof at;
+    Ghost ghost;
+
+    if (ghost_unfit() == NULL) {
+        getsockname(here.listener, (struct sockaddr *)&at, &length);
+        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CU_ASSERT_EQUAL_FATAL(connect(client, (struct sockaddr *)&at, length), 0);
+        int fd = accept4(here.listener, NULL, NULL, SOCK_CLOEXEC);
+        CU_ASSERT_TRUE_FATAL(ghost_vanish(&ghost, client));
+        CU_ASSERT_EQUAL(ghost.acknowledged, ghost.sent);
+        ghost.sent += 1000; /* as if they had not come */
+        CU_ASSERT_TRUE(ghost_raise(&ghost));
+        CU_ASSERT_EQUAL(next_receive(fd), -ECONNRESET);
+        close(fd);
+    }
+    listen_no_more(&here);
+}
+
 static void unix_sockets_neither_reset_nor_vanish(void)
 {
     g_autoptr(TransportAddress) address = transport_address_unix("/nowhere", 8, NULL);
@@ -344,5 +367,6 @@ void soak_ending_tests(void)
     CU_ADD_TEST(suite, without_go_an_export_is_entered_by_its_name);
     CU_ADD_TEST(suite, who_vanishes_is_silent_until_reset);
     CU_ADD_TEST(suite, who_has_gone_needs_no_reset);
+    CU_ADD_TEST(suite, who_vanishes_is_reset_though_bytes_were_lost);
     CU_ADD_TEST(suite, unix_sockets_neither_reset_nor_vanish);
 }
