@@ -101,7 +101,10 @@ GENERATED_OBJECTS := $(patsubst $(BUILD)/%.c,$(OUT)/%.o,$(GRAMMAR_SOURCES) $(TAB
 OBJECTS := $(SOURCES:%.c=$(OUT)/%.o) $(GENERATED_OBJECTS)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(OUT)/%.o)
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=$(OUT)/%.o)
-FUZZ_TARGETS := $(FUZZ_SOURCES:harness/fuzz/%.c=$(OUT)/%)
+# Each of these is a program; the other files in the folder are what several of them share.
+FUZZ_PROGRAMS := $(filter harness/fuzz/fuzz_%,$(FUZZ_SOURCES))
+FUZZ_TARGETS := $(FUZZ_PROGRAMS:harness/fuzz/%.c=$(OUT)/%)
+FUZZ_SHARED := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(FUZZ_PROGRAMS),$(FUZZ_SOURCES)))
 MAIN_OBJECT := $(OUT)/harness/cli/main.o
 # Read by any source, so there before the first is compiled; then the .d files know.
 GENERATED_HEADERS := $(GRAMMAR_SOURCES:.c=.h)
@@ -141,11 +144,11 @@ $(UNIT_TESTS): $(OBJECTS) $(TEST_OBJECTS) $(OUT)/objects.list $(GEN)/requirement
 	$(Q)$(LINK) -rdynamic -o $@ $(filter-out $(MAIN_OBJECT),$(OBJECTS)) $(TEST_OBJECTS) \
 		$(LIBRARY_LIBS) $(CUNIT_LIBS) $(LIBS)
 
-$(FUZZ_TARGETS): $(OUT)/%: $(OUT)/harness/fuzz/%.o $(OBJECTS) $(OUT)/objects.list \
+$(FUZZ_TARGETS): $(OUT)/%: $(OUT)/harness/fuzz/%.o $(FUZZ_SHARED) $(OBJECTS) $(OUT)/objects.list \
                  $(GEN)/requirements.checked
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(filter-out $(MAIN_OBJECT),$(OBJECTS)) \
-		$(LIBRARY_LIBS) $(LIBS)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $< $(FUZZ_SHARED) \
+		$(filter-out $(MAIN_OBJECT),$(OBJECTS)) $(LIBRARY_LIBS) $(LIBS)
 
 $(OUT)/harness/tests/%.o: harness/tests/%.c $(OUT)/flags | $(GENERATED_HEADERS)
 	$(call say,CC,$<)

@@ -1,0 +1,10 @@
+/* Keys for TLS in fuzz targets: pre-shared, for their handshake is the quickest. */
+#ifndef NBDCONFORM_FUZZ_KEYS_H
+#define NBDCONFORM_FUZZ_KEYS_H
+
+#include "transport/tls.h"
+
+/* What a side needs, to be had once. It lives as long as the process. */
+TransportTls *keys_new(TransportTlsSide side);
+
+#endif
