@@ -1,7 +1,7 @@
 /* Preparing cycles: what a point's phase asks to be said and heard becomes bytes and actions. */
 #include <string.h>
 
-#include "soak/private.h"
+#include "soak/maker.h"
 
 /* Options that no server knows, in a range that is not reserved for experiments: an export's name likewise. */
 #define UNKNOWN_OPTION UINT32_C(0x7fffffff)
@@ -15,100 +15,6 @@
 #define REQUEST_BYTES (64u * 1024)
 /* More than a server's buffers take when we do not read. */
 #define LONG_BYTES (4u * 1024 * 1024)
-
-typedef struct {
-    SoakCycle *cycle;
-    const SoakTarget *target;
-    size_t said; /* bytes that no action has yet */
-    uint64_t cookie;
-} Maker;
-
-/* ---- Bytes ------------------------------------------------------------------------------------ */
-
-static void add(Maker *maker, const void *bytes, size_t size)
-{
-    g_byte_array_append(maker->cycle->bytes, bytes, (guint)size);
-    maker->said += size;
-}
-
-static void add_number(Maker *maker, size_t width, uint64_t value)
-{
-    uint8_t bytes[8];
-
-    wire_put(bytes, width, value);
-    add(maker, bytes, width);
-}
-
-static void add_layout(Maker *maker, WireKind kind, const uint64_t values[WIRE_MAX_FIELDS])
-{
-    uint8_t bytes[64];
-
-    wire_encode(kind, values, bytes);
-    add(maker, bytes, wire_layout(kind)->size);
-}
-
-static void add_option(Maker *maker, uint32_t option, size_t length)
-{
-    uint64_t values[WIRE_MAX_FIELDS];
-
-    wire_defaults(WIRE_OPTION, values);
-    values[OPTION_OPTION] = option;
-    values[OPTION_LENGTH] = length;
-    add_layout(maker, WIRE_OPTION, values);
-}
-
-static void add_export_name(Maker *maker, const char *name)
-{
-    add_option(maker, NBD_OPT_EXPORT_NAME, strlen(name));
-    add(maker, name, strlen(name));
-}
-
-/* NBD_OPT_INFO or NBD_OPT_GO. It asks for the size constraints, for some servers do not let in who does not; all
- * our requests obey them. */
-static void add_info(Maker *maker, uint32_t option, const char *name)
-{
-    add_option(maker, option, 4 + strlen(name) + 2 + 2);
-    add_number(maker, 4, strlen(name));
-    add(maker, name, strlen(name));
-    add_number(maker, 2, 1);
-    add_number(maker, 2, NBD_INFO_BLOCK_SIZE);
-}
-
-/* The option that enters transmission. */
-static void add_entry(Maker *maker)
-{
-    const char *name = maker->target->export_name != NULL ? maker->target->export_name : "";
-
-    if (maker->cycle->style == STYLE_FIXED_NEWSTYLE)
-        add_info(maker, NBD_OPT_GO, name);
-    else
-        add_export_name(maker, name);
-}
-
-static void add_request(Maker *maker, uint16_t command, uint64_t offset, uint32_t length)
-{
-    uint64_t values[WIRE_MAX_FIELDS];
-
-    wire_defaults(WIRE_REQUEST, values);
-    values[REQUEST_TYPE] = command;
-    values[REQUEST_COOKIE] = ++maker->cookie;
-    values[REQUEST_OFFSET] = offset;
-    values[REQUEST_LENGTH] = length;
-    add_layout(maker, WIRE_REQUEST, values);
-    if (command == NBD_CMD_WRITE) {
-        g_autofree uint8_t *zeroes = g_malloc0(length);
-        add(maker, zeroes, length);
-    }
-}
-
-/* Takes back all but the first KEEP of the bytes since FROM. */
-static void cut(Maker *maker, guint from, guint keep)
-{
-    guint gone = maker->cycle->bytes->len - from - keep;
-
-    g_byte_array_set_size(maker->cycle->bytes, from + keep);
-    maker->said -= gone;
-}
 
 /* ---- Steps ------------------------------------------------------------------------------------ */
 
@@ -143,7 +49,7 @@ static bool make_tls(Maker *maker, SoakStep step)
 {
     switch (step) {
     case STEP_NO_HELLO:
-        add(maker, NO_HELLO, strlen(NO_HELLO));
+        maker_add(maker, NO_HELLO, strlen(NO_HELLO));
         return true;
     case STEP_HELLO_CUT:
     case STEP_HELLO:
@@ -154,7 +60,7 @@ static bool make_tls(Maker *maker, SoakStep step)
         say_tls(maker, SAY_FLIGHT, HEAR_NOTHING)->half = true;
         return true;
     case STEP_SECURE:
-        add_option(maker, NBD_OPT_STARTTLS, 0);
+        maker_add_option(maker, NBD_OPT_STARTTLS, 0);
         hear(maker, HEAR_ACK);
         say_tls(maker, SAY_HELLO, HEAR_TLS);
         return true;
@@ -168,7 +74,7 @@ static bool make_tls(Maker *maker, SoakStep step)
 
 static void make_enter(Maker *maker)
 {
-    add_entry(maker);
+    maker_add_entry(maker);
     hear(maker, maker->cycle->style == STYLE_FIXED_NEWSTYLE ? HEAR_ENTRY : HEAR_EXPORT);
 }
 
@@ -182,52 +88,52 @@ static bool make_handshake(Maker *maker, SoakStep step)
     switch (step) {
     case STEP_FLAGS_CUT:
     case STEP_FLAGS:
-        add_number(maker, 4,
-                   maker->target->facts.handshake_flags &
-                       (NBD_FLAG_C_FIXED_NEWSTYLE | NBD_FLAG_C_NO_ZEROES));
+        maker_add_number(maker, 4,
+                         maker->target->facts.handshake_flags &
+                             (NBD_FLAG_C_FIXED_NEWSTYLE | NBD_FLAG_C_NO_ZEROES));
         if (step == STEP_FLAGS_CUT)
-            cut(maker, from, 2);
+            maker_cut(maker, from, 2);
         return true;
     case STEP_OPTION_HEADER_CUT:
-        add_entry(maker);
-        cut(maker, from, 10);
+        maker_add_entry(maker);
+        maker_cut(maker, from, 10);
         return true;
     case STEP_OPTION_DATA_CUT:
-        add_entry(maker);
-        cut(maker, from, header + (maker->cycle->bytes->len - from - header) / 2);
+        maker_add_entry(maker);
+        maker_cut(maker, from, header + (maker->cycle->bytes->len - from - header) / 2);
         return true;
     case STEP_OPTION:
-        add_entry(maker);
+        maker_add_entry(maker);
         return true;
     case STEP_NAME:
-        add_export_name(maker, name);
+        maker_add_export_name(maker, name);
         return true;
     case STEP_LIST:
-        add_option(maker, NBD_OPT_LIST, 0);
+        maker_add_option(maker, NBD_OPT_LIST, 0);
         return true;
     case STEP_UNKNOWN_OPTION:
-        add_option(maker, UNKNOWN_OPTION, 0);
+        maker_add_option(maker, UNKNOWN_OPTION, 0);
         return true;
     case STEP_INFO:
-        add_info(maker, NBD_OPT_INFO, name);
+        maker_add_info(maker, NBD_OPT_INFO, name);
         return true;
     case STEP_STRANGE_GO:
-        add_info(maker, NBD_OPT_GO, STRANGE_NAME);
+        maker_add_info(maker, NBD_OPT_GO, STRANGE_NAME);
         return true;
     case STEP_STRANGE_NAME:
-        add_export_name(maker, STRANGE_NAME);
+        maker_add_export_name(maker, STRANGE_NAME);
         return true;
     case STEP_ABORT:
-        add_option(maker, NBD_OPT_ABORT, 0);
+        maker_add_option(maker, NBD_OPT_ABORT, 0);
         return true;
     case STEP_STARTTLS_CUT:
     case STEP_STARTTLS:
-        add_option(maker, NBD_OPT_STARTTLS, 0);
+        maker_add_option(maker, NBD_OPT_STARTTLS, 0);
         if (step == STEP_STARTTLS_CUT)
-            cut(maker, from, 10);
+            maker_cut(maker, from, 10);
         return true;
     case STEP_STRUCTURED:
-        add_option(maker, NBD_OPT_STRUCTURED_REPLY, 0);
+        maker_add_option(maker, NBD_OPT_STRUCTURED_REPLY, 0);
         hear(maker, HEAR_ACK);
         return true;
     case STEP_ENTER:
@@ -263,45 +169,45 @@ static void make_request(Maker *maker, SoakStep step)
 
     switch (step) {
     case STEP_REQUEST_CUT:
-        add_request(maker, NBD_CMD_READ, 0, block);
-        cut(maker, from, header / 2);
+        maker_add_request(maker, NBD_CMD_READ, 0, block);
+        maker_cut(maker, from, header / 2);
         break;
     case STEP_WRITE_CUT:
-        add_request(maker, NBD_CMD_WRITE, 0, length);
-        cut(maker, from, header + length / 2);
+        maker_add_request(maker, NBD_CMD_WRITE, 0, length);
+        maker_cut(maker, from, header + length / 2);
         break;
     case STEP_READ:
-        add_request(maker, NBD_CMD_READ, 0, block);
+        maker_add_request(maker, NBD_CMD_READ, 0, block);
         break;
     case STEP_READS:
     case STEP_WRITES:
         for (unsigned i = 0; i < SEVERAL; i++)
-            add_request(maker, step == STEP_READS ? NBD_CMD_READ : NBD_CMD_WRITE, 0, length);
+            maker_add_request(maker, step == STEP_READS ? NBD_CMD_READ : NBD_CMD_WRITE, 0, length);
         break;
     case STEP_LONG_READ:
-        add_request(maker, NBD_CMD_READ, 0, soak_request_length(facts, LONG_BYTES));
+        maker_add_request(maker, NBD_CMD_READ, 0, soak_request_length(facts, LONG_BYTES));
         maker->cycle->narrow = !waits_for_close(maker->cycle->point.ending);
         break;
     case STEP_READ_BEYOND:
-        add_request(maker, NBD_CMD_READ, beyond(facts), block);
+        maker_add_request(maker, NBD_CMD_READ, beyond(facts), block);
         break;
     case STEP_WRITE:
-        add_request(maker, NBD_CMD_WRITE, 0, block);
+        maker_add_request(maker, NBD_CMD_WRITE, 0, block);
         break;
     case STEP_FLUSH:
-        add_request(maker, NBD_CMD_FLUSH, 0, 0);
+        maker_add_request(maker, NBD_CMD_FLUSH, 0, 0);
         break;
     case STEP_TRIM:
-        add_request(maker, NBD_CMD_TRIM, 0, length);
+        maker_add_request(maker, NBD_CMD_TRIM, 0, length);
         break;
     case STEP_WRITE_ZEROES:
-        add_request(maker, NBD_CMD_WRITE_ZEROES, 0, length);
+        maker_add_request(maker, NBD_CMD_WRITE_ZEROES, 0, length);
         break;
     case STEP_CACHE:
-        add_request(maker, NBD_CMD_CACHE, 0, length);
+        maker_add_request(maker, NBD_CMD_CACHE, 0, length);
         break;
     case STEP_DISC:
-        add_request(maker, NBD_CMD_DISC, 0, 0);
+        maker_add_request(maker, NBD_CMD_DISC, 0, 0);
         break;
     default:
         break;
@@ -383,11 +289,12 @@ static void make_others(Maker *maker)
 {
     SoakCycle *cycle = maker->cycle;
 
-    add_export_name(maker, maker->target->export_name != NULL ? maker->target->export_name : "");
+    maker_add_export_name(maker,
+                          maker->target->export_name != NULL ? maker->target->export_name : "");
     act(maker, &cycle->by_name, HEAR_EXPORT);
-    add_option(maker, NBD_OPT_ABORT, 0);
+    maker_add_option(maker, NBD_OPT_ABORT, 0);
     act(maker, &cycle->abort, HEAR_FINAL_REPLY);
-    add_request(maker, NBD_CMD_DISC, 0, 0);
+    maker_add_request(maker, NBD_CMD_DISC, 0, 0);
     act(maker, &cycle->disc, HEAR_NOTHING);
 }
 
