@@ -148,21 +148,31 @@ static void claimed_queries(QuirkEvent *event, const uint8_t *data, uint32_t len
         event->field[F_QUERY] = wire_get(request.queries, 4);
 }
 
+/* Of what earlier options have brought about, only KEEP has effect from here on. */
+static void keep_agreed(Connection *c, uint64_t keep)
+{
+    if (!(keep & KEEP_REPLIES))
+        c->agreed.replies = SIMPLE_REPLIES;
+    if (!(keep & KEEP_CONTEXTS))
+        c->agreed.contexts = 0;
+}
+
 bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length)
 {
     if (!message_is_quirky(c))
         return true;
-    QuirkEvent event =
-        QUIRK_EVENT([F_OPTION] = c->option.option, [F_LENGTH] = *length,
-                    [F_NAME_LENGTH] = claimed_name_length(c->option.option, data, *length),
-                    [F_NAME_ODD] = odd_bytes(c->option.option, data, *length),
-                    [F_LEFT] = c->hung_up, [F_BARE] = handshake_is_bare(c));
+    QuirkEvent event = QUIRK_EVENT(
+        [F_OPTION] = c->option.option, [F_LENGTH] = *length,
+        [F_NAME_LENGTH] = claimed_name_length(c->option.option, data, *length),
+        [F_NAME_ODD] = odd_bytes(c->option.option, data, *length), [F_LEFT] = c->hung_up,
+        [F_BARE] = handshake_is_bare(c), [F_KEEP] = KEEP_REPLIES | KEEP_CONTEXTS);
     if (c->option.option == NBD_OPT_INFO || c->option.option == NBD_OPT_GO)
         claimed_requests(&event, data, *length);
     if (c->option.option == NBD_OPT_LIST_META_CONTEXT ||
         c->option.option == NBD_OPT_SET_META_CONTEXT)
         claimed_queries(&event, data, *length);
     message_apply(c, AT_OPTION, &event);
+    keep_agreed(c, event.field[F_KEEP]);
     if (message_cut_off(c, &event))
         return false;
     if (event.fate == DO_REFUSE) {
