@@ -1,5 +1,6 @@
 /* Errors in the chunks of one reply: how many of which kind, and the offsets that they are about (proto.md,
- * "Structured reply types"). An offset is known when the chunk is whole. */
+ * "Structured reply types"). An offset is known when the chunk is whole. However mistaken a request is, its
+ * errors have the same form; only of what lies nowhere a server may have made what it can. */
 #include "session/private.h"
 
 #define DEC "%" G_GUINT64_FORMAT
@@ -50,9 +51,20 @@ static bool has_range(const SessionRequest *request)
     }
 }
 
+/* The request begins at a block of the export, and doesn't run into 2^64: there is no need to take it for another. */
+static bool is_placed(const Session *session, const SessionRequest *request)
+{
+    uint64_t minimum = session->minimum;
+
+    return request->offset < session->facts.size &&
+           request->length <= UINT64_MAX - request->offset &&
+           (minimum == 0 || request->offset % minimum == 0);
+}
+
 static char *failure_bounds(const Session *session, const SessionMessage *message)
 {
     if (failure_of(session, message) == NULL || !has_range(&message->request) ||
+        !is_placed(session, &message->request) ||
         session_inside(&message->request, message->chunk.failure, 1))
         return NULL;
     return g_strdup_printf("an error is reported for offset " DEC ", outside the request for " DEC
@@ -97,15 +109,16 @@ static char *failure_one_per_chunk(const Session *session, const SessionMessage 
 }
 
 static const SessionRule head_rules[] = {
-    SESSION_RULE(error_once, REQ("transmission.chunk.error-once"), RULE_ALWAYS),
-    SESSION_RULE(error_kinds, REQ("transmission.chunk.error-kinds-mixed"), RULE_ALWAYS),
+    SESSION_RULE(error_once, REQ("transmission.chunk.error-once"), RULE_EVEN_TAINTED),
+    SESSION_RULE(error_kinds, REQ("transmission.chunk.error-kinds-mixed"), RULE_EVEN_TAINTED),
 };
 SESSION_RULES(session_chunk_failure_rules, WIRE_CHUNK, head_rules);
 
 static const SessionRule whole_rules[] = {
-    SESSION_RULE(failure_bounds, REQ("transmission.chunk.error-offset-bounds"), RULE_ALWAYS),
-    SESSION_RULE(failure_repeated, REQ("transmission.chunk.error-offset-repeated"), RULE_ALWAYS),
+    SESSION_RULE(failure_bounds, REQ("transmission.chunk.error-offset-bounds"), RULE_EVEN_TAINTED),
+    SESSION_RULE(failure_repeated, REQ("transmission.chunk.error-offset-repeated"),
+                 RULE_EVEN_TAINTED),
     SESSION_RULE(failure_one_per_chunk, REQ("transmission.chunk.error-offset-one-per-chunk"),
-                 RULE_ALWAYS),
+                 RULE_EVEN_TAINTED),
 };
 SESSION_RULES_WHOLE(session_chunk_whole_rules, WIRE_CHUNK, whole_rules);

@@ -174,10 +174,10 @@ SESSION_RULES(session_reply_string_rules, WIRE_OPTION_REPLY, reply_rules);
 static const SessionRule option_rules[] = {BOTH_SIDES};
 SESSION_RULES(session_option_string_rules, WIRE_OPTION, option_rules);
 
-/* A text that is too long for a string breaks what error chunks obey. */
+/* A text that is too long for a string breaks what error chunks obey; and what it is about is no excuse. */
 static const SessionRule chunk_rules[] = {
-    SESSION_RULE(string_long, REQ("string.max-256"), RULE_ALWAYS),
-    SESSION_RULE(string_nul, REQ("string.no-nul"), RULE_ALWAYS),
-    SESSION_RULE(string_utf8, REQ("string.utf-8"), RULE_ALWAYS),
+    SESSION_RULE(string_long, REQ("string.max-256"), RULE_EVEN_TAINTED),
+    SESSION_RULE(string_nul, REQ("string.no-nul"), RULE_EVEN_TAINTED),
+    SESSION_RULE(string_utf8, REQ("string.utf-8"), RULE_EVEN_TAINTED),
 };
 SESSION_RULES_WHOLE(session_chunk_string_rules, WIRE_CHUNK, chunk_rules);

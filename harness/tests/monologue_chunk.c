@@ -98,6 +98,24 @@ static GByteArray *replaced_by_failure(void)
     return replaced("odd", 3);
 }
 
+/* What was agreed stays so, whatever else is asked before the entry. */
+static GByteArray *kept(void)
+{
+    GByteArray *bytes = monologue_begin(RAW_FLAGS);
+
+    put_option(bytes, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
+    put_queries(bytes, NBD_OPT_SET_META_CONTEXT, "base:allocation", 1);
+    INFO(bytes, NBD_OPT_INFO, "disk", "\0\0");
+    put_option(bytes, 1000, NULL, 0);
+    INFO(bytes, NBD_OPT_GO, "unknown", "\0\0");
+    INFO(bytes, NBD_OPT_GO, "unknown", "\0\0");
+    put_option(bytes, NBD_OPT_EXPORT_NAME, "disk", 4);
+    put_request(bytes, NBD_CMD_BLOCK_STATUS, 0, 0, 65536);
+    put_request(bytes, NBD_CMD_READ, 0, 0, 512);
+    put_request(bytes, NBD_CMD_DISC, 0, 0, 0);
+    return bytes;
+}
+
 Monologue *const chunk_monologues[] = {
-    contexts, chunks, zero_length_status, replaced_by_nothing, replaced_by_failure, NULL,
+    contexts, chunks, zero_length_status, replaced_by_nothing, replaced_by_failure, kept, NULL,
 };

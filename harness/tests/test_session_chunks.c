@@ -15,6 +15,12 @@ void session_chunks_tests(void);
     "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=7"                        \
     " + text base:allocation;" ACK("SET_META_CONTEXT")
 
+#define FAILED_AT(flags, text, offset)                                                             \
+    "S chunk type=ERROR_OFFSET flags=" flags " cookie=1 + hex 00000016" text "000000000000" offset \
+    ";"
+#define GENERAL_ERROR(flags, text)                                                                 \
+    "S chunk type=ERROR flags=" flags " cookie=1 + hex 00000016" text ";"
+
 /* The last message of the conversation. */
 static SessionMessage *last_of(const char *script)
 {
@@ -171,6 +177,42 @@ static void errors_keep_their_form_where_the_request_was_mistaken(void)
     talk_broken(talk, "transmission.command-flags.undefined transmission.chunk.error-length");
 }
 
+static void errors_have_sensible_offsets_and_texts_where_the_request_was_mistaken(void)
+{
+    static const struct {
+        const char *replies, *broken;
+    } rows[] = {
+        {FAILED_AT("DONE", "0000", "0000"), ""},
+        {FAILED_AT("DONE", "0000", "0200"), "transmission.chunk.error-offset-bounds"},
+        {FAILED_AT("0", "0000", "0000") FAILED_AT("DONE", "0000", "0000"),
+         "transmission.chunk.error-offset-repeated"},
+        {GENERAL_ERROR("0", "0000") GENERAL_ERROR("DONE", "0000"), "transmission.chunk.error-once"},
+        {GENERAL_ERROR("0", "0000") FAILED_AT("DONE", "0000", "0000"),
+         "transmission.chunk.error-kinds-mixed"},
+        {GENERAL_ERROR("DONE", "0001ff"), "string.utf-8"},
+        {GENERAL_ERROR("DONE", "000100"), "string.no-nul"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+        talk_say(talk, OPEN_STRUCTURED "C request type=READ flags=0x8000 length=512 cookie=1;");
+        talk_broken(talk, "transmission.command-flags.undefined");
+        talk_say(talk, rows[i].replies);
+        talk_broken(talk, rows[i].broken);
+    }
+}
+
+static void what_lies_beyond_the_end_may_be_said_to_fail_anywhere(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk,
+             OPEN_STRUCTURED "C request type=READ offset=0x7fffffffffff0000 length=512 cookie=1;");
+    CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT));
+    talk_say(talk, FAILED_AT("DONE", "0000", "0000"));
+    CU_ASSERT_PTR_NULL(strstr(talk->broken->str, "error-offset"));
+}
+
 /* ---- Bounds ---------------------------------------------------------------------------------- */
 
 typedef uint64_t (*Place)(unsigned index);
@@ -295,6 +337,10 @@ void session_chunks_tests(void)
         {"a reply can be asked after while it comes", a_reply_can_be_asked_after_while_it_comes},
         {"contexts are those of the last SET", contexts_are_those_of_the_last_set},
         {"STARTTLS forgets what was agreed", starttls_forgets_what_was_agreed},
+        {"errors have sensible offsets and texts where the request was mistaken",
+         errors_have_sensible_offsets_and_texts_where_the_request_was_mistaken},
+        {"what lies beyond the end may be said to fail anywhere",
+         what_lies_beyond_the_end_may_be_said_to_fail_anywhere},
         {"errors keep their form where the request was mistaken",
          errors_keep_their_form_where_the_request_was_mistaken},
         {"plain text behind STARTTLS has no effect", plain_text_behind_starttls_has_no_effect},
