@@ -135,12 +135,14 @@ static void without_quirks_each_run_says_the_same(void)
     }
 }
 
-/* What nobody here does: look at when bytes are sent, set no flag, leave at once, read what was trimmed. */
+/* What nobody here does: look at when bytes are sent, set no flag, leave at once, read what was trimmed,
+ * ask a hundred times. */
 static const char *const unseen[] = {"nagle",
                                      "unfixed-client-refused",
                                      "unfixed-options-close",
                                      "crash-on-unheard-abort",
                                      "trim-does-nothing",
+                                     "hundred-lists-block",
                                      NULL};
 
 static void each_quirk_shows_in_some_conversation(void)
