@@ -50,8 +50,12 @@ void put_request(GByteArray *bytes, uint16_t type, uint16_t flags, uint64_t offs
 
     wire_encode(WIRE_REQUEST, values, header);
     put_bytes(bytes, header, sizeof header);
-    for (uint32_t i = 0; type == NBD_CMD_WRITE && i < length; i++)
-        put_bytes(bytes, (const uint8_t[]){(uint8_t)(i + offset)}, 1);
+    if (type != NBD_CMD_WRITE)
+        return;
+    guint start = bytes->len;
+    g_byte_array_set_size(bytes, start + length);
+    for (uint32_t i = 0; i < length; i++)
+        bytes->data[start + i] = (uint8_t)(i + offset);
 }
 
 void put_extended(GByteArray *bytes, uint16_t type, uint16_t flags, uint64_t offset,
