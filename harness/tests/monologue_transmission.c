@@ -101,7 +101,28 @@ static GByteArray *reads(void)
     return bytes;
 }
 
+/* Over far more bytes than any payload has. */
+static GByteArray *long_effects(void)
+{
+    GByteArray *bytes = open_export("disk");
+
+    put_request(bytes, NBD_CMD_WRITE, 0, 8 * MIB - 512, 1024);
+    put_request(bytes, NBD_CMD_WRITE_ZEROES, 0, 0, 8 * MIB);
+    put_request(bytes, NBD_CMD_READ, 0, 8 * MIB - 512, 512);
+    put_request(bytes, NBD_CMD_TRIM, 0, 0, 8 * MIB);
+    put_request(bytes, NBD_CMD_READ, 0, 8 * MIB, 512);
+    put_request(bytes, NBD_CMD_DISC, 0, 0, 0);
+    return bytes;
+}
+
 Monologue *const transmission_monologues[] = {
-    reads,          all_commands,      mistakes, zero_length_trim, zero_length_write_zeroes,
-    write_and_disc, bad_request_magic, NULL,
+    long_effects,
+    reads,
+    all_commands,
+    mistakes,
+    zero_length_trim,
+    zero_length_write_zeroes,
+    write_and_disc,
+    bad_request_magic,
+    NULL,
 };
