@@ -1,11 +1,9 @@
 /* What the reference server must not sleep through, and what it must not wake up for: it is told of each piece of
  * input once. */
 #include <CUnit/CUnit.h>
-#include <arpa/inet.h>
 #include <errno.h>
 #include <glib.h>
 #include <gnutls/gnutls.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -19,7 +17,6 @@
 void reference_wake_tests(void);
 
 #define MIB (1024u * 1024)
-#define SMALLEST 1 /* the kernel makes the least possible of it */
 
 static const TransportTlsOptions certified = {.certificates = CERTIFICATES("good")};
 
@@ -30,7 +27,6 @@ typedef struct {
     gnutls_session_t session;
     gnutls_certificate_credentials_t anybody;
     GByteArray *out; /* gathered, until flush() */
-    bool deaf;       /* flushes and hears nothing */
 } Client;
 
 static ssize_t gather(gnutls_transport_ptr_t data, const void *bytes, size_t size)
@@ -62,10 +58,6 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *bytes, size_t size)
 {
     Client *client = data;
 
-    if (client->deaf) {
-        errno = EAGAIN;
-        return -1;
-    }
     if (!flush(client) || wait_for_input(client, 0) != 1) {
         errno = EPIPE;
         return -1;
@@ -79,7 +71,7 @@ static void client_prepare(Client *client, int fd, const char *priorities)
     client->fd = fd;
     client->out = g_byte_array_new();
     gnutls_certificate_allocate_credentials(&client->anybody);
-    gnutls_init(&client->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
+    gnutls_init(&client->session, GNUTLS_CLIENT);
     CU_ASSERT_EQUAL_FATAL(gnutls_priority_set_direct(client->session, priorities, NULL), 0);
     gnutls_credentials_set(client->session, GNUTLS_CRD_CERTIFICATE, client->anybody);
     gnutls_transport_set_ptr(client->session, client);
@@ -147,15 +139,13 @@ typedef struct {
     RefServer *server;
 } Secure;
 
-/* LISTENER: a socket that is to be used, or -1. */
-static void secure_start(Secure *secure, int listener)
+static void secure_start(Secure *secure)
 {
     const RefExport export = {.size = MIB};
 
     secure->settings = transport_tls_new(TRANSPORT_TLS_SERVER, &certified, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(secure->settings);
-    const RefConfig config = {
-        .exports = &export, .export_count = 1, .tls = secure->settings, .fd = listener};
+    const RefConfig config = {.exports = &export, .export_count = 1, .tls = secure->settings};
     secure->server = ref_server_new(&config, NULL);
     CU_ASSERT_FATAL(secure->server != NULL && ref_server_start(secure->server, NULL));
 }
@@ -175,7 +165,7 @@ static void an_option_behind_warnings_is_answered(void)
     for (unsigned count = 60; count < 200; count += 20) {
         g_auto(Secure) secure = {0};
         g_auto(Client) client = {.fd = -1};
-        secure_start(&secure, -1);
+        secure_start(&secure);
         client_enter(&client, secure.server, ONLY("1.2"));
         for (unsigned n = 0; n < count; n++)
             CU_ASSERT_EQUAL(
@@ -190,79 +180,12 @@ static void an_option_behind_a_new_key_is_answered(void)
     for (int asks = 0; asks <= 1; asks++) {
         g_auto(Secure) secure = {0};
         g_auto(Client) client = {.fd = -1};
-        secure_start(&secure, -1);
+        secure_start(&secure);
         client_enter(&client, secure.server, ONLY("1.3"));
         CU_ASSERT_EQUAL(gnutls_session_key_update(client.session, asks ? GNUTLS_KU_PEER : 0), 0);
         put_abort(&client);
         CU_ASSERT(flush(&client) && hears_ack(&client));
     }
-}
-
-/* ---- A server that can send little at once ---------------------------------------------------- */
-
-static int listen_tightly(void)
-{
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int least = SMALLEST;
-
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
-    CU_ASSERT_EQUAL_FATAL(bind(fd, (const struct sockaddr *)&any, sizeof any), 0);
-    CU_ASSERT_EQUAL_FATAL(listen(fd, SOMAXCONN), 0);
-    return fd;
-}
-
-static int dial_tightly(const RefServer *server)
-{
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(ref_server_port(server)),
-                                        .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int least = SMALLEST;
-
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
-    CU_ASSERT_EQUAL_FATAL(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-/* The client asks COUNT times for what there is not, begins TLS, and listens only then. */
-static bool goes_on_once_heard(const RefServer *server, unsigned count)
-{
-    static const char option[] = "IHAVEOPT\0\0\x12\x67\0\0\0\0";
-    static const char starttls[] = "IHAVEOPT\0\0\0\5\0\0\0\0";
-    g_auto(Client) client = {.fd = -1};
-    uint8_t greeting[18];
-
-    client_prepare(&client, dial_tightly(server), "NORMAL");
-    (void)gather(&client, "\0\0\0\3", 4);
-    for (unsigned i = 0; i < count; i++)
-        (void)gather(&client, option, 16);
-    (void)gather(&client, starttls, 16);
-    /* Who came later has been served: the server has done with us what it can. */
-    CU_ASSERT(flush(&client) && raw_served(server));
-    client.deaf = true;
-    CU_ASSERT_EQUAL(gnutls_handshake(client.session), GNUTLS_E_AGAIN);
-    client.deaf = false;
-    CU_ASSERT(flush(&client) && raw_served(server));
-    CU_ASSERT(raw_hear(client.fd, greeting, sizeof greeting));
-    for (unsigned i = 0; i < count; i++)
-        CU_ASSERT_EQUAL_FATAL(raw_reply_type(client.fd), NBD_REP_ERR_UNSUP);
-    CU_ASSERT_EQUAL_FATAL(raw_reply_type(client.fd), NBD_REP_ACK);
-    if (!shake_hands(&client))
-        return false;
-    put_abort(&client);
-    return flush(&client) && hears_ack(&client);
-}
-
-/* Somewhere between few options and many, the socket takes all replies, and not all of the handshake. */
-static void a_handshake_goes_on_when_there_is_room(void)
-{
-    enum { MOST = 600, STEP = 8 };
-    g_auto(Secure) secure = {0};
-
-    secure_start(&secure, listen_tightly());
-    for (unsigned count = 0; count < MOST; count += STEP)
-        CU_ASSERT_FATAL(goes_on_once_heard(secure.server, count));
 }
 
 /* ---- Connections that are over ---------------------------------------------------------------- */
@@ -300,7 +223,6 @@ void reference_wake_tests(void)
     CU_TestInfo tests[] = {
         {"an option behind warnings is answered", an_option_behind_warnings_is_answered},
         {"an option behind a new key is answered", an_option_behind_a_new_key_is_answered},
-        {"a handshake goes on when there is room", a_handshake_goes_on_when_there_is_room},
         {"a forked child keeps no connection alive", a_forked_child_keeps_no_connection_alive},
         CU_TEST_INFO_NULL,
     };
