@@ -1,6 +1,7 @@
 /* TLS: on the way to the test, where the run is to go over TLS, and as lines of cases. */
 #include <string.h>
 
+#include "play/answer.h"
 #include "play/player.h"
 
 /* ---- Where TLS is wanted ---------------------------------------------------------------------- */
@@ -248,17 +249,29 @@ static Match match_tls_line(Player *player, Connection *connection, const Statem
 }
 
 /* Replies to requests that were in flight may still come before. */
+static Match match_end(const Connection *connection, const SessionMessage *message,
+                       TransportTlsState state)
+{
+    bool ended = message == NULL && transport_tls_facts(connection->transport).state == state;
+    bool early = message != NULL && answer_is_part(message) && message->answers;
+
+    return ended ? MATCH_YES : early ? MATCH_PASS_OVER : MATCH_NO;
+}
+
 static Match match_close_notify(Player *player, Connection *connection, const Statement *line,
                                 const SessionMessage *message)
 {
-    TransportTlsFacts facts = transport_tls_facts(connection->transport);
-
     (void)player;
     (void)line;
-    if (message == NULL)
-        return facts.state == TRANSPORT_TLS_CLOSED || facts.state == TRANSPORT_TLS_ALERT ? MATCH_YES
-                                                                                         : MATCH_NO;
-    return message->kind == WIRE_SIMPLE_REPLY && message->answers ? MATCH_PASS_OVER : MATCH_NO;
+    return match_end(connection, message, TRANSPORT_TLS_CLOSED);
+}
+
+static Match match_alert(Player *player, Connection *connection, const Statement *line,
+                         const SessionMessage *message)
+{
+    (void)player;
+    (void)line;
+    return match_end(connection, message, TRANSPORT_TLS_ALERT);
 }
 
 static const Position none[] = {{0}};
@@ -314,7 +327,16 @@ static const Verb verbs[] = {
      .requirement = REQ("tls.disc.close-notify"),
      .usage = "S: close-notify",
      .manual =
-         "The server brings TLS to its end by close_notify or a fatal alert, and then ends the connection. "
-         "Replies to requests in flight may come before."},
+         "The server brings TLS to its end by close_notify, and then ends the connection. Replies to requests "
+         "in flight may come before."},
+    {.name = "alert",
+     .actor = ACTOR_SERVER,
+     .positions = none,
+     .fields = no_fields,
+     .play = play_expectation,
+     .match = match_alert,
+     .requirement = REQ("tls.disc.close-notify"),
+     .usage = "S: alert",
+     .manual = "The same by a fatal alert."},
 };
 VERB_TABLE(play_tls_verbs, verbs);

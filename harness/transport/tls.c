@@ -215,6 +215,12 @@ void transport_tls_hush(Transport *transport)
     transport->hushed = true;
 }
 
+void transport_tls_alert(Transport *transport)
+{
+    if (transport->tls != NULL && transport->tls->established)
+        (void)gnutls_alert_send(transport->tls->session, GNUTLS_AL_FATAL, GNUTLS_A_INTERNAL_ERROR);
+}
+
 void transport_tls_cut(Transport *transport, size_t size)
 {
     transport->piece = size;

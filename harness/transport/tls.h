@@ -61,6 +61,9 @@ bool transport_tls_start(Transport *transport, const TransportTls *tls, const ch
 /* When TLS fails, the peer is not to be told why; to be said before it starts. */
 void transport_tls_hush(Transport *transport);
 
+/* Ends TLS by a fatal alert, as if something had gone wrong. */
+void transport_tls_alert(Transport *transport);
+
 /* Whatever TLS will send goes in pieces of at most SIZE bytes, one send() each; to be said before it starts. */
 void transport_tls_cut(Transport *transport, size_t size);
 

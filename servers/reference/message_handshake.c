@@ -3,6 +3,7 @@
 
 #include "reference/handshake.h"
 #include "reference/message_private.h"
+#include "transport/tls.h"
 
 /* ---- Greetings ------------------------------------------------------------------------------- */
 
@@ -267,7 +268,9 @@ bool message_see_tls_end(Connection *c, bool hangs_up)
         return true;
     QuirkEvent event = QUIRK_EVENT([F_PHASE] = phase_of(c), [F_HANGS_UP] = hangs_up);
     message_apply(c, AT_TLS_END, &event);
-    return event.fate != DO_DROP;
+    if (event.field[F_ALERT] != 0)
+        transport_tls_alert(c->tls);
+    return event.fate != DO_DROP && event.field[F_ALERT] == 0;
 }
 
 /* Header and data of one option reply. */

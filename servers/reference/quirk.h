@@ -82,6 +82,7 @@ typedef enum {
     F_VERSIONS,     /* TLS: which are to be had, one of VERSIONS_… */
     F_HUSHED,       /* TLS: no alert is sent */
     F_HANGS_UP,     /* TLS's end: the client has not asked for it */
+    F_ALERT,        /* … by a fatal alert in place of close_notify */
     F_COUNT
 } QuirkField;
 
