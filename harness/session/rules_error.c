@@ -121,7 +121,7 @@ static const SessionRule rules[] = {
     SESSION_RULE(enotsup_unadvertised, REQ("transmission.write-zeroes.enotsup-unadvertised"),
                  RULE_ALWAYS),
     SESSION_RULE(fast_eoverflow, REQ("transmission.write-zeroes.fast-eoverflow"), RULE_ALWAYS),
-    SESSION_RULE(error_eoverflow, REQ("error.eoverflow"), RULE_ALWAYS),
+    SESSION_RULE(error_eoverflow, REQ("error.eoverflow"), RULE_EVEN_TAINTED),
 };
 SESSION_RULES(session_simple_error_rules, WIRE_SIMPLE_REPLY, rules);
 SESSION_RULES(session_chunk_error_rules, WIRE_CHUNK, rules);
