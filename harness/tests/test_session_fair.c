@@ -129,6 +129,18 @@ static void a_server_is_not_held_to_the_rules_once_its_client_broke_them(void)
     CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
 }
 
+static void eoverflow_below_the_maximum_is_blamed_even_beyond_the_end(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, OPEN "C request type=TRIM offset=1048576 length=0x40000000 cookie=1;" FAILS(
+                       "1", "EOVERFLOW"));
+    talk_broken(talk, "size.client-within-export");
+    talk_say(talk,
+             "C request type=TRIM offset=1048576 length=512 cookie=2;" FAILS("2", "EOVERFLOW"));
+    talk_broken(talk, "size.client-within-export error.eoverflow");
+}
+
 static void a_client_is_tainted_but_not_blamed_where_the_server_broke_the_rules_first(void)
 {
     g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
@@ -273,6 +285,8 @@ void session_fair_tests(void)
          of_many_answered_cookies_the_latest_are_remembered},
         {"a server is not held to the rules once its client broke them",
          a_server_is_not_held_to_the_rules_once_its_client_broke_them},
+        {"EOVERFLOW below the maximum is blamed even beyond the end",
+         eoverflow_below_the_maximum_is_blamed_even_beyond_the_end},
         {"a client is tainted but not blamed where the server broke the rules first",
          a_client_is_tainted_but_not_blamed_where_the_server_broke_the_rules_first},
         {"what only should not be taints nobody", what_only_should_not_be_taints_nobody},

@@ -237,7 +237,6 @@ static const Row transmission_rows[] = {
      HELLO STRUCTURED ENTER(ALL_FLAGS) WRITE("1") FAILS("1", "EINVAL")},
 };
 
-#define BEYOND_END "C request type=TRIM offset=1048576 length=512 cookie=1;"
 static const Row error_rows[] = {
     {"error.defined-value", OPEN FLUSH("1") FAILS("1", "30"),
      OPEN FLUSH("1") FAILS("1", "ESHUTDOWN")},
@@ -258,8 +257,6 @@ static const Row error_rows[] = {
          ACK("GO") "C request type=TRIM length=0x40000000 cookie=1;" FAILS("1", "EOVERFLOW")},
     {"error.eoverflow", OPEN WRITE("1") FAILS("1", "EOVERFLOW"),
      OPEN WRITE("1") FAILS("1", "ENOSPC")},
-    {"error.eoverflow", OPEN BEYOND_END FAILS("1", "EOVERFLOW"),
-     OPEN BEYOND_END FAILS("1", "EINVAL")},
 };
 
 static const SessionRows tables[] = {
