@@ -128,6 +128,7 @@ static bool refused(Player *player, const Connection *connection, const SessionM
         player_skip(player, "the server insists on extended headers");
         return false;
     }
+    player->unknown_export |= reply->value[REPLY_TYPE] == NBD_REP_ERR_UNKNOWN;
     g_autofree char *text = session_message_describe(reply);
     player_block(player, REQ("baseline.opt-go"), "NBD_OPT_GO is refused: %s", text);
     return false;

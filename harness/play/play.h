@@ -119,6 +119,7 @@ typedef struct {
     SessionFacts facts;     /* of a session that entered transmission, or came as far as it could */
     bool entered;           /* the session reached the transmission phase */
     bool insists_on_tls;    /* it was not let in for want of TLS */
+    bool unknown_export;    /* it was not let in for there is no such export */
     unsigned connections;   /* how many it serves at once, as far as tried; at least 1 */
     bool limited;           /* … and it did not serve all that were tried */
     bool concurrent_writes; /* writes on several connections are safe */

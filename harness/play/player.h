@@ -22,6 +22,7 @@ typedef struct {
     bool skipped, blocked, broken;
     bool serving;        /* it is only seen whether the target serves: in the run's mode */
     bool insists_on_tls; /* an option was answered by ERR_TLS_REQD on the way to the test */
+    bool unknown_export; /* NBD_OPT_GO on the way to the test was answered by ERR_UNKNOWN */
     char *tls_problem;   /* why there is no TLS, where it should be; or NULL */
     int last_signal;     /* the last one that the case sent to the server; 0: none */
     uint64_t region;

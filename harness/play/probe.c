@@ -191,6 +191,7 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
     }
     player_note_distrust(player, connection);
     target->insists_on_tls = player->insists_on_tls;
+    target->unknown_export = player->unknown_export;
     target->facts = *session_facts(connection->session);
     target->concurrent_writes = (target->facts.transmission_flags & NBD_FLAG_CAN_MULTI_CONN) != 0;
     connect_others(player, wanted);
