@@ -248,6 +248,29 @@ static char *extent_sum(const Session *session, const SessionMessage *message)
     return NULL;
 }
 
+/* A size may have been rounded down to whole sectors or blocks, below which extents may still be told of. */
+#define ROUNDED_OFF 65536u
+
+static char *within_export(const Session *session, const SessionMessage *message)
+{
+    const SessionFacts *facts = &session->facts;
+    size_t count = extents(session, message);
+    uint64_t offset = message->request.offset, sum = 0;
+
+    if (!facts->has_export || facts->transmission_flags & NBD_FLAG_SEND_RESIZE ||
+        !asks_range(message) || offset >= facts->size || facts->size > INT64_MAX)
+        return NULL;
+    uint64_t left = facts->size - offset + ROUNDED_OFF;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t length = session_message_extent(message, i).length;
+        if (length > left - sum)
+            return g_strdup_printf("extents reach beyond the end of the export of " DEC " bytes",
+                                   facts->size);
+        sum += length;
+    }
+    return NULL;
+}
+
 static char *coalesced(const Session *session, const SessionMessage *message)
 {
     size_t count = extents(session, message);
@@ -378,6 +401,7 @@ static const SessionRule whole_rules[] = {
     SESSION_RULE(wide_count, REQ("extended.block-status.count"), RULE_ALWAYS),
     SESSION_RULE(req_one_length, REQ("transmission.block-status.req-one-length"), RULE_ALWAYS),
     SESSION_RULE(extent_sum, REQ("transmission.block-status.sum"), RULE_ALWAYS),
+    SESSION_RULE_ONCE(within_export, REQ("transmission.block-status.within-export"), RULE_ALWAYS),
     SESSION_RULE_ONCE(coalesced, REQ("transmission.block-status.coalesced"), RULE_ALWAYS),
     SESSION_RULE_ONCE(aligned_minimum, REQ("transmission.block-status.aligned-minimum"),
                       RULE_ALWAYS),

@@ -82,8 +82,10 @@ static const SessionRow extended_rows[] = {
     {"transmission.block-status.sum",
      ASKS("base:allocation")
          WIDE_STATUS("02", EXTENT("1000", ZERO) EXTENT("0200", "0000000000000001")),
-     ASKS("base:allocation") WIDE_STATUS("02", EXTENT("0e00", ZERO) "0000000100000000"
-                                                                    "0000000000000001")},
+     WIDE SET SELECTED("base:allocation") ASK("GO", "") EXPORT("GO", "0x200000000", ALL_FLAGS)
+         ACK("GO") RQ("BLOCK_STATUS", "length=4096")
+             WIDE_STATUS("02", EXTENT("0e00", ZERO) "0000000100000000"
+                                                    "0000000000000001")},
     {"extended.request.client-extended", OPEN_WIDE FLUSH("1"), OPEN_WIDE RQ("FLUSH", "")},
     {"extended.request.client-extended", OPEN RQ("FLUSH", ""), OPEN FLUSH("1")},
     {"extended.request.client-payload-flag",
