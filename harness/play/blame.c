@@ -185,6 +185,8 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
     if (event->kind != EVENT_OTHER ||
         (requirement != NULL && could_be_an_accident(error_of(event))))
         player->result->doubtful = true;
+    if (event->kind == EVENT_CLOSED && session_facts(connection->session)->style != STYLE_UNKNOWN)
+        player->result->hung_up = true;
 
     g_autofree char *got = what_came(player, connection, event);
     g_autofree char *differs = line == NULL ? NULL : data_difference(player, line, event);

@@ -75,6 +75,7 @@ typedef struct {
     char *blocked_by;        /* id of the requirement whose step blocked, or NULL */
     bool spent;       /* the server's process was signalled: another is due before the next case */
     bool doubtful;    /* could be the doing of something else: to be played again, alone */
+    bool hung_up;     /* doubtful because the peer, after its greeting, hung up: it was there */
     bool unsettled;   /* writes may be under way still: what is in its region may change */
     char *transcript; /* both sides, in the notation, with hex of what is not understood */
     unsigned duration_us;
@@ -104,7 +105,7 @@ typedef struct {
     const TransportTls *tls_settings; /* a client's; there unless TLS is off */
     unsigned segment;                 /* bytes a send; 0: whole messages */
     unsigned timeout_ms;              /* how long an answer may take */
-    bool again;               /* this is a second try, with more time */
+    bool again;                       /* this is a second try, with more time */
     bool allow_writes;        /* without it play sends nothing that could change an export */
     uint64_t salt;            /* of payload patterns, one a run */
     const volatile int *stop; /* nonzero: give up waiting; may be NULL */

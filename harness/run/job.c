@@ -94,10 +94,11 @@ static void finish(Run *run, Task *task)
     run_file(run->options, run->summary, task->play_case, g_steal_pointer(&task->result));
 }
 
-/* Keeps count of the cases that could not get in, up to LIMIT in a row. */
+/* Keeps count of the cases that could not get in, up to LIMIT in a row. A target that greets and then hangs up
+ * is there, and costs no waiting. */
 static void note_hope(Run *run, const PlayResult *result, unsigned limit)
 {
-    if (result->verdict == VERDICT_BLOCKED && result->doubtful)
+    if (result->verdict == VERDICT_BLOCKED && result->doubtful && !result->hung_up)
         run->in_vain++;
     else
         run->in_vain = 0;

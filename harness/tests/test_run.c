@@ -282,6 +282,22 @@ static void a_target_that_is_gone_is_not_asked_for_ever(void)
     CU_ASSERT_EQUAL(run_exit_status(summary), 1);
 }
 
+static void a_target_that_hangs_up_on_all_options_is_not_given_up(void)
+{
+    static const char *const scripts[] = {
+        "S greeting + newstyle flags=FIXED_NEWSTYLE; take 4; option; S close", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(FLUSH_OF("a"), 30);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    for (guint i = 1; i < summary->entries->len; i++) {
+        const RunEntry *entry = summary->entries->pdata[i];
+        CU_ASSERT_EQUAL(entry->result->verdict, VERDICT_BLOCKED);
+        CU_ASSERT_STRING_EQUAL(entry->result->reason, "the server closed the connection");
+    }
+}
+
 void run_tests(void)
 {
     CU_pSuite suite = CU_add_suite("run: scheduling", NULL, NULL);
@@ -298,4 +314,5 @@ void run_tests(void)
     CU_ADD_TEST(suite, the_second_try_gets_more_time);
     CU_ADD_TEST(suite, a_target_that_refuses_is_an_error);
     CU_ADD_TEST(suite, a_target_that_is_gone_is_not_asked_for_ever);
+    CU_ADD_TEST(suite, a_target_that_hangs_up_on_all_options_is_not_given_up);
 }
