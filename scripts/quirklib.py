@@ -245,6 +245,20 @@ def requirements_checked() -> list[str]:
             if row["role"] in ("server", "both") and row["check"].split("+")[0] in ("case", "rule")]
 
 
+# Bind servers and are checked, and no quirk of the reference server breaks them, for these reasons.
+WITHOUT_QUIRK = {
+    "robust.clean-report": "the reference server writes no sanitizer's reports; the unit tests' server does",
+}
+
+
+def lacking() -> list[str]:
+    """Requirements that a case or a rule checks, that no quirk breaks, and for which there is no reason. What
+    a server MAY do can't be broken; liberties make use of it."""
+    shown = {quirk.requirement for quirk in quirks()} | set(WITHOUT_QUIRK)
+    permitted = {row["id"] for row in table_of_requirements() if row["level"] == "MAY"}
+    return [each for each in requirements_checked() if each not in shown | permitted]
+
+
 WEAK = frozenset(row["id"] for row in table_of_requirements() if row["level"] in ("MAY", "SHOULD", "SHOULD NOT"))
 
 
