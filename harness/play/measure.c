@@ -53,18 +53,24 @@ typedef struct {
     bool overtaken; /* an answer has come before that to an earlier request on its connection */
 } Readers;
 
+/* Whether MESSAGE is the whole of an answer; no more than a part of one is passed over. */
+static Match whole_answer(const SessionMessage *message)
+{
+    if (message == NULL || !answer_is_part(message))
+        return MATCH_NO;
+    return answer_is_whole(message) ? MATCH_YES : MATCH_PASS_OVER;
+}
+
 static Match match_any_answer(Player *player, Connection *connection, gpointer data,
                               const SessionMessage *message, guint *index)
 {
+    Match whole = whole_answer(message);
+
     (void)player;
     (void)connection;
     (void)data;
     *index = 0;
-    if (message == NULL || !answer_is_part(message))
-        return MATCH_NO;
-    if (!answer_is_whole(message))
-        return MATCH_PASS_OVER;
-    return answer_error(message) == NBD_SUCCESS ? MATCH_YES : MATCH_NO;
+    return whole == MATCH_YES && answer_error(message) != NBD_SUCCESS ? MATCH_NO : whole;
 }
 
 /* The cookies grow, so that order shows. */
@@ -184,16 +190,15 @@ static void play_parallel(Player *player, const Statement *line)
 static Match match_zeroed(Player *player, Connection *connection, gpointer data,
                           const SessionMessage *message, guint *index)
 {
+    Match whole = whole_answer(message);
+
     (void)player;
     (void)connection;
     (void)data;
-    *index = 0;
-    if (message == NULL || !answer_is_part(message))
-        return MATCH_NO;
-    if (!answer_is_whole(message))
-        return MATCH_PASS_OVER;
-    *index = answer_error(message) == NBD_ENOTSUP;
-    return *index == 1 || answer_error(message) == NBD_SUCCESS ? MATCH_YES : MATCH_NO;
+    *index = whole == MATCH_YES && answer_error(message) == NBD_ENOTSUP;
+    if (whole != MATCH_YES || *index == 1)
+        return whole;
+    return answer_error(message) == NBD_SUCCESS ? MATCH_YES : MATCH_NO;
 }
 
 /* WRITE_ZEROES with FAST_ZERO beside WRITE, of the same range; each has to be at its best once, between
