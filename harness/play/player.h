@@ -195,7 +195,6 @@ Event player_await(Player *player, Connection *connection, Matcher matcher, gpoi
 /* How long CONNECTION may be silent. */
 unsigned player_patience_ms(const Player *player, const Connection *connection);
 
-
 /* The same, but not beyond UNTIL_US of the monotonic clock. */
 Event player_await_until(Player *player, Connection *connection, Matcher matcher, gpointer data,
                          gint64 until_us);
