@@ -14,8 +14,7 @@ typedef struct {
     struct sockaddr_storage own, peer;
     socklen_t length;
     uint32_t sent, received; /* sequence numbers */
-    uint32_t
-        acknowledged; /* what the peer has had for sure: of what came behind, it may have dropped some */
+    uint32_t acknowledged;   /* what the peer has for sure: of what came behind, it may lack some */
 } Ghost;
 
 /* Why connections cannot vanish here, found by trying; NULL if they can. */
