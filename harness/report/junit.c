@@ -93,13 +93,36 @@ static void append_skipped(GString *out, const PlayResult *result)
     g_string_append(out, "/>\n");
 }
 
-/* JUnit has no warnings: a case with one passes, and says so in its output. */
-static void append_warning(GString *out, const RunEntry *entry)
+static bool has_output(const PlayResult *result)
 {
-    const char *word = entry->result->kind == KIND_HINT ? "hint" : "warning";
+    return result->verdict == VERDICT_WARN ||
+           (result->measurements != NULL && result->measurements->len > 0);
+}
 
-    g_string_append_printf(out, "      <system-out>%s: ", word);
-    append_evidence(out, entry);
+static void append_measurements(GString *out, const GPtrArray *measurements)
+{
+    for (guint i = 0; i < measurements->len; i++) {
+        const Measurement *measurement = measurements->pdata[i];
+        g_autofree char *name = g_strdup_printf("measured, %s", measurement->name);
+        append_line(out, name, measurement->text);
+    }
+}
+
+/* JUnit has no warnings: a case with one passes, and says so in its output. What was measured stands there,
+ * too. */
+static void append_output(GString *out, const RunEntry *entry)
+{
+    const PlayResult *result = entry->result;
+
+    if (!has_output(result))
+        return;
+    g_string_append(out, "      <system-out>");
+    if (result->measurements != NULL)
+        append_measurements(out, result->measurements);
+    if (result->verdict == VERDICT_WARN) {
+        g_string_append(out, result->kind == KIND_HINT ? "hint: " : "warning: ");
+        append_evidence(out, entry);
+    }
     g_string_append(out, "</system-out>\n");
 }
 
@@ -118,12 +141,10 @@ static void append_verdict(GString *out, const RunEntry *entry)
     case VERDICT_BLOCKED:
         append_skipped(out, result);
         break;
-    case VERDICT_WARN:
-        append_warning(out, entry);
-        break;
     default:
         break;
     }
+    append_output(out, entry);
 }
 
 /* What was found on the way to the cases belongs to none. */
@@ -149,7 +170,7 @@ static void append_case(GString *out, const RunEntry *entry)
     append_attribute(out, "classname", class);
     append_attribute(out, "name", name);
     append_time(out, entry->result->duration_us / 1000);
-    if (entry->result->verdict == VERDICT_PASS) {
+    if (entry->result->verdict == VERDICT_PASS && !has_output(entry->result)) {
         g_string_append(out, "/>\n");
         return;
     }

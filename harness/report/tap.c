@@ -97,6 +97,16 @@ static void append_directive(GString *out, const PlayResult *result)
                            result->verdict == VERDICT_BLOCKED ? "blocked: " : "", reason);
 }
 
+/* A diagnostic: it belongs to the case above it, and weighs nothing. */
+static void append_measurements(GString *out, const PlayResult *result)
+{
+    for (guint i = 0; result->measurements != NULL && i < result->measurements->len; i++) {
+        const Measurement *measurement = result->measurements->pdata[i];
+        g_autofree char *text = report_clean(measurement->text);
+        g_string_append_printf(out, "# measured, %s: %s\n", measurement->name, text);
+    }
+}
+
 static void append_case(GString *out, const RunEntry *entry, unsigned number)
 {
     const PlayResult *result = entry->result;
@@ -110,6 +120,7 @@ static void append_case(GString *out, const RunEntry *entry, unsigned number)
     g_string_append_c(out, '\n');
     if (!ok || result->verdict == VERDICT_WARN)
         append_yaml(out, entry);
+    append_measurements(out, result);
 }
 
 char *report_tap_text(const RunOptions *options, const RunSummary *summary)

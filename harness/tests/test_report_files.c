@@ -189,6 +189,33 @@ static void what_was_measured_is_in_json_with_its_case(void)
     json_decref(document);
 }
 
+static void what_was_measured_is_a_diagnostic_of_tap(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_measure(made_run_add(run, "a", VERDICT_PASS, KIND_NONE, NULL), "x", "fast", 0.5);
+    made_run_measure(made_run_fail(run, "b", "broken"), "y", "who\nnot ok 9", NAN);
+    g_autofree char *tap = report_tap_text(&run->options, &run->summary);
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "more\n# measured, x: fast\nnot ok 2 - "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\n  ...\n# measured, y: who"));
+    CU_ASSERT_EQUAL(occurrences(tap, "\nnot ok"), 1);
+}
+
+static void what_was_measured_is_in_the_output_of_junit_cases(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_measure(made_run_add(run, "a", VERDICT_PASS, KIND_NONE, NULL), "x", "<fast>", 0.5);
+    made_run_measure(made_run_fail(run, "b", "broken"), "y", "slow", NAN);
+    made_run_add(run, "c", VERDICT_PASS, KIND_NONE, NULL);
+    g_autofree char *xml = report_junit_text(&run->options, &run->summary);
+    g_autoptr(GHashTable) counts = count_elements(xml);
+    CU_ASSERT_EQUAL(elements_called(counts, "system-out"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<system-out>measured, x: &lt;fast&gt;\n</system-out>"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(xml, "</failure>\n      <system-out>measured, y: slow\n</system-out>"));
+}
+
 static void bytes_that_are_not_utf8_are_escaped_in_json(void)
 {
     g_autoptr(MadeRun) run = made_run_hostile();
@@ -323,6 +350,9 @@ void report_files_tests(void)
         {"no peer writes XML", no_peer_writes_xml},
         {"JSON is the document that was promised", json_is_the_document_that_was_promised},
         {"what was measured is in JSON, with its case", what_was_measured_is_in_json_with_its_case},
+        {"what was measured is a diagnostic of TAP", what_was_measured_is_a_diagnostic_of_tap},
+        {"what was measured is in the output of JUnit's cases",
+         what_was_measured_is_in_the_output_of_junit_cases},
         {"bytes that are not UTF-8 are escaped in JSON",
          bytes_that_are_not_utf8_are_escaped_in_json},
         {"a report replaces the old one when the run ends",
