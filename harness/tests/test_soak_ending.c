@@ -269,29 +269,46 @@ static void without_go_an_export_is_entered_by_its_name(void)
 
 /* ---- Vanishing -------------------------------------------------------------------------------- */
 
+typedef struct {
+    int client, server; /* the two ends of a connection */
+} Pair;
+
+static Pair connect_pair(const Listener *here)
+{
+    struct sockaddr_in at;
+    socklen_t length = sizeof at;
+    Pair pair = {.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+
+    getsockname(here->listener, (struct sockaddr *)&at, &length);
+    CU_ASSERT_EQUAL_FATAL(connect(pair.client, (struct sockaddr *)&at, length), 0);
+    pair.server = accept4(here->listener, NULL, NULL, SOCK_CLOEXEC);
+    return pair;
+}
+
+/* Only root can vanish: for others there is nothing to test. */
+static bool can_vanish(void)
+{
+    return ghost_unfit() == NULL;
+}
+
 static void who_vanishes_is_silent_until_reset(void)
 {
     Listener here = listen_here();
-    struct sockaddr_in at;
-    socklen_t length = sizeof at;
     char buffer[8];
     Ghost ghost;
 
-    if (ghost_unfit() == NULL) { /* who is not root cannot */
-        getsockname(here.listener, (struct sockaddr *)&at, &length);
-        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CU_ASSERT_EQUAL_FATAL(connect(client, (struct sockaddr *)&at, length), 0);
-        int fd = accept4(here.listener, NULL, NULL, SOCK_CLOEXEC);
-        CU_ASSERT_EQUAL(send(client, "abc", 3, MSG_NOSIGNAL), 3);
-        CU_ASSERT_EQUAL(next_receive(fd), 3);
-        CU_ASSERT_EQUAL(send(fd, "unread", 6, MSG_NOSIGNAL), 6);
-        CU_ASSERT_TRUE_FATAL(ghost_vanish(&ghost, client));
-        CU_ASSERT_EQUAL(recv(fd, buffer, sizeof buffer, MSG_DONTWAIT), -1);
+    if (can_vanish()) {
+        Pair pair = connect_pair(&here);
+        CU_ASSERT_EQUAL(send(pair.client, "abc", 3, MSG_NOSIGNAL), 3);
+        CU_ASSERT_EQUAL(next_receive(pair.server), 3);
+        CU_ASSERT_EQUAL(send(pair.server, "unread", 6, MSG_NOSIGNAL), 6);
+        CU_ASSERT_TRUE_FATAL(ghost_vanish(&ghost, pair.client));
+        CU_ASSERT_EQUAL(recv(pair.server, buffer, sizeof buffer, MSG_DONTWAIT), -1);
         CU_ASSERT_EQUAL(errno, EAGAIN);
         CU_ASSERT_TRUE(ghost_raise(&ghost));
-        CU_ASSERT_EQUAL(next_receive(fd), -ECONNRESET);
+        CU_ASSERT_EQUAL(next_receive(pair.server), -ECONNRESET);
+        close(pair.server);
         CU_ASSERT_EQUAL(received_after(ENDING_VANISH), -ECONNRESET);
-        close(fd);
     }
     listen_no_more(&here);
 }
@@ -300,17 +317,12 @@ static void who_vanishes_is_silent_until_reset(void)
 static void who_has_gone_needs_no_reset(void)
 {
     Listener here = listen_here();
-    struct sockaddr_in at;
-    socklen_t length = sizeof at;
     Ghost ghost;
 
-    if (ghost_unfit() == NULL) {
-        getsockname(here.listener, (struct sockaddr *)&at, &length);
-        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CU_ASSERT_EQUAL_FATAL(connect(client, (struct sockaddr *)&at, length), 0);
-        int fd = accept4(here.listener, NULL, NULL, SOCK_CLOEXEC);
-        CU_ASSERT_TRUE_FATAL(ghost_vanish(&ghost, client));
-        close(fd);
+    if (can_vanish()) {
+        Pair pair = connect_pair(&here);
+        CU_ASSERT_TRUE_FATAL(ghost_vanish(&ghost, pair.client));
+        close(pair.server);
         CU_ASSERT_TRUE(ghost_raise(&ghost));
     }
     listen_no_more(&here);
@@ -320,21 +332,16 @@ static void who_has_gone_needs_no_reset(void)
 static void who_vanishes_is_reset_though_bytes_were_lost(void)
 {
     Listener here = listen_here();
-    struct sockaddr_in at;
-    socklen_t length = sizeof at;
     Ghost ghost;
 
-    if (ghost_unfit() == NULL) {
-        getsockname(here.listener, (struct sockaddr *)&at, &length);
-        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CU_ASSERT_EQUAL_FATAL(connect(client, (struct sockaddr *)&at, length), 0);
-        int fd = accept4(here.listener, NULL, NULL, SOCK_CLOEXEC);
-        CU_ASSERT_TRUE_FATAL(ghost_vanish(&ghost, client));
+    if (can_vanish()) {
+        Pair pair = connect_pair(&here);
+        CU_ASSERT_TRUE_FATAL(ghost_vanish(&ghost, pair.client));
         CU_ASSERT_EQUAL(ghost.acknowledged, ghost.sent);
         ghost.sent += 1u << 24; /* as if they had not come: far beyond what it takes */
         CU_ASSERT_TRUE(ghost_raise(&ghost));
-        CU_ASSERT_EQUAL(next_receive(fd), -ECONNRESET);
-        close(fd);
+        CU_ASSERT_EQUAL(next_receive(pair.server), -ECONNRESET);
+        close(pair.server);
     }
     listen_no_more(&here);
 }

@@ -168,7 +168,7 @@ typedef struct {
 /* False if the lengths do not add up to exactly LENGTH bytes. */
 bool wire_parse_info_request(const uint8_t *data, size_t length, WireInfoRequest *request);
 
-/* One context query of NBD_OPT_{LIST,SET}_META_CONTEXT's data. */
+/* The data of NBD_OPT_LIST_META_CONTEXT and NBD_OPT_SET_META_CONTEXT. The pointers lead into the data given. */
 typedef struct {
     const uint8_t *export_name;
     uint32_t export_length;
