@@ -300,7 +300,7 @@ soak-servers: ## soak clean servers 20 times each, in full: nothing may be found
 
 .PHONY: lint lint-sources format clean help
 
-lint: ## clang-format, clang-tidy, cppcheck, shellcheck, py_compile
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck, pyflakes, mypy
 	@scripts/setup check
 	@+$(SUBMAKE) lint-sources
 
