@@ -12,6 +12,8 @@ typedef struct SoakBaseline SoakBaseline;
 
 /* Reads the JSON report PATH. NULL and ERROR if it is none of a soak's. */
 SoakBaseline *soak_baseline_load(const char *path, GError **error);
+/* Which soaks it can be compared with: those inside of TLS, or plain ones; any where BASELINE is NULL. */
+SoakMode soak_baseline_mode(const SoakBaseline *baseline);
 void soak_baseline_free(SoakBaseline *baseline);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoakBaseline, soak_baseline_free)
 

@@ -14,6 +14,7 @@ typedef struct {
 } Known;
 
 struct SoakBaseline {
+    SoakMode mode;
     GHashTable *points; /* name → Known; those with a fault only */
 };
 
@@ -84,6 +85,7 @@ SoakBaseline *soak_baseline_load(const char *path, GError **error)
     }
     g_autoptr(SoakBaseline) baseline = g_new0(SoakBaseline, 1);
     baseline->points = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    baseline->mode = json_is_true(json_object_get(document, "tls")) ? SOAK_IN_TLS : SOAK_PLAIN;
     bool fine = json_is_array(points);
     for (size_t i = 0; fine && i < json_array_size(points); i++)
         fine = read_point(baseline, json_array_get(points, i));
@@ -93,6 +95,11 @@ SoakBaseline *soak_baseline_load(const char *path, GError **error)
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s is not the JSON report of a soak",
                 shown);
     return NULL;
+}
+
+SoakMode soak_baseline_mode(const SoakBaseline *baseline)
+{
+    return baseline != NULL ? baseline->mode : SOAK_ANY_MODE;
 }
 
 /* ---- Comparing --------------------------------------------------------------------------------- */

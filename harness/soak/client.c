@@ -61,12 +61,14 @@ ClientStart client_start(Client *client, const SoakCycle *cycle)
     return start;
 }
 
-/* TLS has something that the socket did not take. */
-static bool has_records(const Client *client)
+/* Bytes that TLS has to say, and the socket did not take. */
+static size_t records_size(const Client *client)
 {
     size_t size = 0;
 
-    return client->tls != NULL && transport_tls_engine_output(client->tls, &size) != NULL;
+    if (client->tls != NULL)
+        (void)transport_tls_engine_output(client->tls, &size);
+    return size;
 }
 
 uint32_t client_events(const Client *client)
@@ -76,7 +78,7 @@ uint32_t client_events(const Client *client)
     case CLIENT_SAYING:
         return EPOLLOUT | EPOLLRDHUP;
     case CLIENT_HEARING:
-        return EPOLLIN | EPOLLRDHUP | (has_records(client) ? EPOLLOUT : 0u);
+        return EPOLLIN | EPOLLRDHUP | (records_size(client) > 0 ? EPOLLOUT : 0u);
     default:
         return EPOLLRDHUP; /* what comes is left unread */
     }
@@ -90,8 +92,9 @@ static bool send_records(Client *client)
     size_t size;
     const uint8_t *bytes;
 
-    while ((bytes = transport_tls_engine_output(client->tls, &size)) != NULL) {
-        ssize_t sent = send(client->fd, bytes, size, MSG_NOSIGNAL);
+    while ((bytes = transport_tls_engine_output(client->tls, &size)) != NULL &&
+           size > client->withheld) {
+        ssize_t sent = send(client->fd, bytes, size - client->withheld, MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno != EAGAIN)
                 leave(client);
@@ -227,9 +230,24 @@ static bool receive(Client *client, const SoakCycle *cycle, const SoakAction *ac
     return true;
 }
 
+/* True once there is something to read. */
+static bool hear_something(Client *client)
+{
+    char byte;
+    ssize_t got = recv(client->fd, &byte, 1, MSG_PEEK);
+
+    if (got == 0 || (got < 0 && errno != EAGAIN))
+        leave(client);
+    return got > 0;
+}
+
 /* True once the action is over. */
 static bool hear(Client *client, const SoakCycle *cycle, const SoakAction *action)
 {
+    if (action->hear == HEAR_NOTHING)
+        return true;
+    if (action->hear == HEAR_SOMETHING)
+        return hear_something(client);
     if (action->hear == HEAR_TLS)
         return shake_hands(client);
     do {
@@ -257,6 +275,8 @@ static bool begin(Client *client, const SoakCycle *cycle, const SoakAction *acti
     }
     if (!fine)
         leave(client);
+    else if (action->half)
+        client->withheld = records_size(client) / 2;
     return fine;
 }
 
@@ -284,14 +304,12 @@ void client_dribble(Client *client, const SoakCycle *cycle, const SoakAction *ac
 {
     const uint8_t *byte = cycle->bytes->data + action->offset + at;
     size_t size = at < action->size ? 1 : 0;
+    bool secret = client->tls != NULL || action->say == SAY_HELLO;
 
-    if (client->state != CLIENT_THERE)
+    if (client->state != CLIENT_THERE || (secret && at == 0 && !begin(client, cycle, action)))
         return;
-    if (client->tls != NULL) {
-        if (at == 0)
-            (void)transport_tls_engine_write(client->tls, byte, action->size);
+    if (client->tls != NULL)
         byte = transport_tls_engine_output(client->tls, &size);
-    }
     if (size == 0 || send(client->fd, byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 1)
         return;
     if (client->tls != NULL)
@@ -325,16 +343,10 @@ void client_move(Client *client, const SoakCycle *cycle, uint32_t events)
             if (!say(client, cycle, action))
                 return;
             client->state = CLIENT_HEARING;
-        } else if (action->hear == HEAR_NOTHING) {
-            next_action(client);
-        } else if (action->hear == HEAR_SOMETHING) {
-            if ((events & EPOLLIN) == 0)
-                return;
+        } else if (hear(client, cycle, action)) {
             next_action(client);
         } else {
-            if (!hear(client, cycle, action))
-                return;
-            next_action(client);
+            return;
         }
     }
 }

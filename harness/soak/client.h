@@ -21,6 +21,7 @@ typedef struct {
     unsigned action;
     bool begun;         /* what it says is being said */
     size_t said;        /* bytes of the action; not inside of TLS */
+    size_t withheld;    /* the last bytes of TLS's records, which are not to be said */
     uint8_t header[20]; /* of what comes, as far as it has */
     unsigned have;
     uint64_t skip; /* bytes of data to come */
@@ -39,8 +40,8 @@ ClientStart client_start(Client *client, const SoakCycle *cycle);
 /* Goes on after EVENTS of epoll. */
 void client_move(Client *client, const SoakCycle *cycle, uint32_t events);
 
-/* One that is there says byte number AT of ACTION, or of the records that this is inside of TLS, as far as the socket
- * takes it. */
+/* One that is there says byte number AT of ACTION, or of the records that this is inside of TLS or that begin TLS, as
+ * far as the socket takes it. */
 void client_dribble(Client *client, const SoakCycle *cycle, const SoakAction *action, size_t at);
 
 /* The events that it waits for. */

@@ -42,12 +42,18 @@ static const Kind kinds[CROWD_COUNT] = {
                          false, 0},
     [CROWD_NEGOTIATING] = {"negotiating", "held inside an option's header", "inside-option-header",
                            false, false, 0},
+    [CROWD_TLS_BEGINNING] = {"tls-beginning", "held with half of TLS's first record sent",
+                             "inside-tls-hello", false, false, 0},
+    [CROWD_TLS_ANSWERED] = {"tls-answered", "held inside TLS's handshake, behind its first answer",
+                            "inside-tls-handshake", false, false, 0},
     [CROWD_SERVED] = {"served", "held in transmission, after a request was answered", "after-reply",
                       false, false, 0},
     [CROWD_SLOW_GREETING] = {"slow-greeting", "a byte of client flags a second",
                              "after-client-flags", true, false, 0},
     [CROWD_SLOW_OPTION] = {"slow-option", "a byte of an option a second", "option-unanswered", true,
                            false, 4},
+    [CROWD_SLOW_TLS] = {"slow-tls", "a byte of TLS's first record a second", "after-tls-hello",
+                        true, false, 0},
     [CROWD_SLOW_REQUEST] = {"slow-request", "a byte of a request a second", "reads-in-flight", true,
                             false, 0},
     [CROWD_STORM] = {"storm", "connected and closed at once", "after-connect", false, true, 0},
@@ -253,6 +259,18 @@ static void drop_all(Crowd *crowd)
         client_close(&crowd->clients[i]);
 }
 
+/* The last bytes of CYCLE are not for opening, but for those AT_ONCE. Returns the whole action. */
+static SoakAction withhold(SoakCycle *cycle, size_t at_once)
+{
+    SoakAction *last = &cycle->actions[cycle->count - 1], whole = *last;
+
+    if (last->say == SAY_HELLO)
+        cycle->count--;
+    else
+        last->size = at_once;
+    return whole;
+}
+
 static void play(Crowd *crowd)
 {
     CrowdResult *result = crowd->result;
@@ -260,10 +278,8 @@ static void play(Crowd *crowd)
     /* TLS's handshake comes between the client flags and the option. */
     size_t at_once = crowd->target->tls != NULL ? 0 : crowd->kind->at_once;
 
-    if (crowd->kind->slow) { /* its last bytes are not for opening */
-        slow = crowd->cycle->actions[crowd->cycle->count - 1];
-        crowd->cycle->actions[crowd->cycle->count - 1].size = at_once;
-    }
+    if (crowd->kind->slow)
+        slow = withhold(crowd->cycle, at_once);
     open_all(crowd);
     if (!stopped(crowd))
         stand(crowd, &slow, at_once);

@@ -8,9 +8,12 @@
 typedef enum {
     CROWD_CONNECTED,     /* held as soon as greeted, greeting unread */
     CROWD_NEGOTIATING,   /* held inside an option's header */
+    CROWD_TLS_BEGINNING, /* held with half of TLS's first record sent */
+    CROWD_TLS_ANSWERED,  /* held inside TLS's handshake, the server's part of it unread */
     CROWD_SERVED,        /* held in transmission, after one answered request */
     CROWD_SLOW_GREETING, /* one byte a second of the client flags, … */
     CROWD_SLOW_OPTION,   /* … of an option */
+    CROWD_SLOW_TLS,      /* … of TLS's first record */
     CROWD_SLOW_REQUEST,  /* … of a request */
     CROWD_STORM,         /* connected and closed at once, as fast as it goes */
     CROWD_COUNT

@@ -247,6 +247,17 @@ static void close_summary(SoakRun *run, gint64 began_us)
     g_mutex_clear(&run->mutex);
 }
 
+static bool check_mode(SoakMode wanted, bool tls, GError **error)
+{
+    if (wanted == SOAK_ANY_MODE || (wanted == SOAK_IN_TLS) == tls)
+        return true;
+    g_set_error(
+        error, SOAK_ERROR, SOAK_ERROR_USAGE,
+        tls ? "this soak is inside of TLS, and the one that it is to be compared with is plain"
+            : "this soak is plain, and the one that it is to be compared with is inside of TLS");
+    return false;
+}
+
 SoakSummary *soak_run(const SoakOptions *options, GError **error)
 {
     SoakRun run = {.options = options, .target = options->target};
@@ -262,6 +273,10 @@ SoakSummary *soak_run(const SoakOptions *options, GError **error)
     if (server == NULL)
         return NULL;
     summary->tls = server->target.tls != NULL;
+    if (!check_mode(options->mode, summary->tls, error)) {
+        soak_server_free(server);
+        return NULL;
+    }
     run.total = options->points->len + (options->crowd > 0 ? (unsigned)CROWD_COUNT : 0);
     run.findings = g_new0(SoakFinding *, run.total + 1);
     g_mutex_init(&run.mutex);

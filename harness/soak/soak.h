@@ -70,6 +70,9 @@ typedef struct {
     void (*found)(void *self, const SoakFinding *finding);
 } SoakObserver;
 
+/* Points of the one kind are not those of the other, though they share their names. */
+typedef enum { SOAK_ANY_MODE, SOAK_PLAIN, SOAK_IN_TLS } SoakMode;
+
 typedef struct {
     const WatchSpawn *spawn; /* the server is started by us, as often as needed; or NULL: */
     SoakTarget target; /* one that runs already (with spawn: address and facts are filled in) */
@@ -78,8 +81,10 @@ typedef struct {
     unsigned crowd;    /* connections of each crowd; 0: no crowds */
     unsigned cycles;   /* of each point's screening; 0: default */
     unsigned
-        parallel;  /* points screened at once, each on a server of its own, so that only one that
+        parallel; /* points screened at once, each on a server of its own, so that only one that
                           is started by us can have more than one; 0: one */
+    SoakMode
+        mode; /* the one that is wanted: if it turns out to be the other, that is an error of usage */
     bool valgrind; /* each phase's points once, under memcheck, instead of all else */
     const volatile int *stop;
     const SoakObserver *observer; /* may be NULL */

@@ -280,6 +280,7 @@ static void slow_clients_need_a_server_of_several(void)
     target.at_once = 1;
     CU_ASSERT_PTR_NOT_NULL(crowd_unfit(CROWD_SLOW_REQUEST, &target));
     CU_ASSERT_PTR_NULL(crowd_unfit(CROWD_SERVED, &target));
+    CU_ASSERT_PTR_NOT_NULL(crowd_unfit(CROWD_TLS_BEGINNING, &target));
     target.facts.style = STYLE_OLDSTYLE;
     CU_ASSERT_PTR_NOT_NULL(crowd_unfit(CROWD_NEGOTIATING, &target));
 }

@@ -264,6 +264,18 @@ static void what_is_cured_is_named(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "0 new since the baseline"));
 }
 
+static void a_baseline_tells_whether_it_was_inside_tls(void)
+{
+    g_autoptr(SoakSummary) summary = made_soak((SoakFinding *[]){made_leak(1), NULL});
+    g_autoptr(SoakBaseline) plain = baseline_of(summary);
+    summary->tls = true;
+    g_autoptr(SoakBaseline) inside = baseline_of(summary);
+
+    CU_ASSERT_EQUAL(soak_baseline_mode(NULL), SOAK_ANY_MODE);
+    CU_ASSERT_EQUAL(soak_baseline_mode(plain), SOAK_PLAIN);
+    CU_ASSERT_EQUAL(soak_baseline_mode(inside), SOAK_IN_TLS);
+}
+
 static void other_documents_are_no_baselines(void)
 {
     static const char *const texts[] = {
@@ -343,6 +355,7 @@ void soak_report_tests(void)
     CU_ADD_TEST(suite, a_baseline_knows_what_leaked_before_and_no_faster);
     CU_ADD_TEST(suite, what_leaks_besides_is_new);
     CU_ADD_TEST(suite, what_is_cured_is_named);
+    CU_ADD_TEST(suite, a_baseline_tells_whether_it_was_inside_tls);
     CU_ADD_TEST(suite, other_documents_are_no_baselines);
     CU_ADD_TEST(suite, memcheck_records_are_told_by_their_stacks);
 }

@@ -1,11 +1,13 @@
 /* Soak's points inside of TLS: each plays against a good server, and lying ones do not hold us. */
 #include <CUnit/CUnit.h>
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "fake_server.h"
 #include "raw_client.h"
+#include "soak/client.h"
 #include "soak/crowd.h"
 #include "soak/private.h"
 #include "soak_points.h"
@@ -90,6 +92,86 @@ static void crowds_stand_inside_tls(void)
     ref_server_free(server);
 }
 
+/* What came behind the client flags and NBD_OPT_STARTTLS. */
+static GBytes *said_of_tls(FakeServer *fake)
+{
+    const gsize before = 4 + 16;
+
+    fake_server_finish(fake);
+    const GByteArray *all = fake_server_received(fake, 0);
+    CU_ASSERT_TRUE_FATAL(all->len > before);
+    return g_bytes_new(all->data + before, all->len - before);
+}
+
+/* One client of KIND, at a server that grants TLS, and says nothing of it. */
+static CrowdResult stand_before(FakeServer *fake, CrowdKind kind)
+{
+    g_autoptr(TransportTls) tls = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
+    SoakTarget target = points_target(fake_server_address(fake));
+    CrowdResult result;
+
+    target.tls = tls;
+    target.timeout_ms = SOON_MS;
+    CU_ASSERT_TRUE_FATAL(crowd_run(&target, kind, 1, &result, NULL));
+    CU_ASSERT_EQUAL(result.refused, 0);
+    CU_ASSERT_FALSE(result.served_after);
+    return result;
+}
+
+static void a_crowd_says_half_of_the_first_record(void)
+{
+    const char *const scripts[] = {GRANTED "take 1", NULL};
+    g_autoptr(FakeServer) fake = fake_server_play(scripts);
+    CrowdResult result = stand_before(fake, CROWD_TLS_BEGINNING);
+    gsize size;
+
+    CU_ASSERT_EQUAL(result.reached, 1);
+    crowd_result_clear(&result);
+    g_autoptr(GBytes) said = said_of_tls(fake);
+    const uint8_t *record = g_bytes_get_data(said, &size);
+    CU_ASSERT_TRUE_FATAL(size > 5);
+    size_t whole = 5 + (size_t)wire_get(record + 3, 2);
+    CU_ASSERT_EQUAL(size, whole - whole / 2);
+}
+
+static void a_crowd_waits_for_the_first_answer(void)
+{
+    const char *const scripts[] = {GRANTED "take 1", NULL};
+    g_autoptr(FakeServer) fake = fake_server_play(scripts);
+    CrowdResult result = stand_before(fake, CROWD_TLS_ANSWERED);
+
+    CU_ASSERT_EQUAL(result.reached, 0);
+    crowd_result_clear(&result);
+}
+
+static void slow_clients_begin_tls_byte_by_byte(void)
+{
+    const char *const scripts[] = {GRANTED "take 1", NULL};
+    const SoakPoint point = {soak_phase("after-tls-hello"), ENDING_CLOSE};
+    g_autoptr(FakeServer) fake = fake_server_play(scripts);
+    g_autoptr(TransportTls) tls = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
+    SoakTarget target = points_target(fake_server_address(fake));
+    Client client;
+
+    target.tls = tls;
+    g_autoptr(SoakCycle) cycle = soak_cycle_new(&point, &target);
+    const SoakAction *slow = &cycle->actions[--cycle->count];
+    CU_ASSERT_EQUAL_FATAL(client_start(&client, cycle), CLIENT_STARTED);
+    while (client.state != CLIENT_THERE && client.state != CLIENT_GONE) {
+        struct pollfd wait = {.fd = client.fd, .events = (short)client_events(&client)};
+        CU_ASSERT_EQUAL_FATAL(poll(&wait, 1, 30 * 1000), 1);
+        client_move(&client, cycle, (uint32_t)wait.revents);
+    }
+    for (size_t at = 0; at < 3; at++)
+        client_dribble(&client, cycle, slow, at);
+    client_close(&client);
+    g_autoptr(GBytes) said = said_of_tls(fake);
+    gsize size;
+    const char *bytes = g_bytes_get_data(said, &size);
+    CU_ASSERT_EQUAL(size, 3);
+    CU_ASSERT_EQUAL(memcmp(bytes, "\x16\x03", 2), 0);
+}
+
 /* ---- Which there are -------------------------------------------------------------------------- */
 
 static bool fits(const char *phase, SoakEnding ending, const TransportTls *tls)
@@ -163,6 +245,9 @@ void soak_tls_tests(void)
     CU_ADD_TEST(suite, every_point_cycles_inside_tls);
     CU_ADD_TEST(suite, pre_shared_keys_do_as_well_over_a_unix_socket);
     CU_ADD_TEST(suite, crowds_stand_inside_tls);
+    CU_ADD_TEST(suite, a_crowd_says_half_of_the_first_record);
+    CU_ADD_TEST(suite, a_crowd_waits_for_the_first_answer);
+    CU_ADD_TEST(suite, slow_clients_begin_tls_byte_by_byte);
     CU_ADD_TEST(suite, tls_has_points_of_its_own);
     CU_ADD_TEST(suite, lying_servers_end_in_an_error);
 }
