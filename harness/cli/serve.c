@@ -150,7 +150,7 @@ static void print_leaks(void)
     const RefLeakPhase *phases = ref_leak_phases(&count);
 
     printf("KIND[,at=PHASE][,ending=ENDING][,inside=tls][,every=N]\n\n"
-           "KIND, what is kept of a connection: fd, bytes=N, thread, child, zombie\n\n"
+           "KIND, what is kept of a connection: fd, bytes=N, thread, child, runaway, zombie\n\n"
            "ENDING, how it ends:\n"
            "    soft     by NBD_OPT_ABORT or NBD_CMD_DISC\n"
            "    eof      the client closes its side\n"

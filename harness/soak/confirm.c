@@ -21,6 +21,9 @@
 
 #define FEW_CHILDREN 3
 
+/* One that may be computing burdens the machine like so many that sleep. */
+#define COMPUTING 16
+
 /* Memory is asked for once more: so many cycles further on it still has to grow as it did. Arenas of an
  * allocator fill in thousands of cycles, and each takes as long as all before it. */
 #define ENDURANCE_CYCLES 4800u
@@ -43,13 +46,15 @@ typedef struct {
 static unsigned first_round(const SoakTrial *trial, unsigned cycles,
                             const double slopes[SOAK_RESOURCES])
 {
+    static const double load[SOAK_RESOURCES] = {1, 1, COMPUTING, COMPUTING, 1};
     unsigned most = MAX(FIRST_ROUND, cycles / ROUNDS_SUM), wanted = GROWTH_STEPS, bearable = most;
 
     for (unsigned i = 0; i < SOAK_RESOURCES; i++) {
         if (slopes[i] <= 0)
             continue;
+        double burden = trial->server->restless > 0 ? slopes[i] * load[i] : slopes[i];
         wanted = MAX(wanted, growth_trial_cycles(soak_unit(i), slopes[i], most));
-        bearable = MIN(bearable, growth_trial_bearable(soak_unit(i), slopes[i], most));
+        bearable = MIN(bearable, growth_trial_bearable(soak_unit(i), burden, most));
     }
     double affordable = MOST_US / (ROUNDS_SUM * fmax(trial->cycle_us, 1));
     double first = fmin(MIN(wanted, bearable), fmax(affordable, FEWEST));

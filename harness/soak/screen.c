@@ -168,10 +168,13 @@ static bool look(const Screen *screen, SoakFinding *finding, double slopes[SOAK_
 bool soak_screen(SoakTrial *trial, unsigned cycles, double slopes[SOAK_RESOURCES])
 {
     Screen screen = {.trial = trial};
+    const SoakServer *server = trial->server;
+    WatchSample before;
+    bool watched = server->watched != NULL && watch_sample(server->watched, &before);
 
     for (unsigned i = 0; i < SOAK_RESOURCES; i++)
         slopes[i] = 0;
-    if (!warm_up(trial, cycles))
+    if (!warm_up(trial, cycles) || (watched && !soak_watch_runaways(trial, &before)))
         return false;
     screen.half = half_cycles(trial, cycles);
     bool done = play_halves(&screen);

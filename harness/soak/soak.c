@@ -132,9 +132,12 @@ static bool renew(Worker *worker, const SoakFinding *finding)
     if (finding == NULL || finding->verdict == SOAK_CLEAN || finding->verdict == SOAK_SKIPPED)
         return true;
     if (!worker->server->ours) {
-        run->gone = finding->verdict != SOAK_LEAKS && soak_server_died(worker->server, true);
-        if (run->gone)
+        bool died = finding->verdict != SOAK_LEAKS && soak_server_died(worker->server, true);
+        if (died)
             note(run, "the server has gone: what comes after that was not played");
+        else if (finding->runs_away)
+            note(run, "what the server has left computes: what comes after that was not played");
+        run->gone = died || finding->runs_away;
         return !run->gone;
     }
     count_cycles(worker);

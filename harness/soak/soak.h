@@ -49,6 +49,7 @@ typedef struct {
     double detectable[SOAK_RESOURCES]; /* the smallest growth that would have been seen here */
     bool leaks[SOAK_RESOURCES];
     bool confirmed;      /* looked like growth, and was cycled through again */
+    bool runs_away;      /* what leaks computes without end */
     WatchFdKind fd_kind; /* the kind that grew most */
     char *reason;        /* one line: of a skip, or of what is wrong; NULL where clean */
     char *details;       /* the server's output, a sanitizer's or valgrind's report; NULL */

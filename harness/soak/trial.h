@@ -71,6 +71,10 @@ GrowthUnit soak_unit(SoakResource resource);
  * like growing; SLOPES are what it looks like, 0 for those that don't. */
 bool soak_screen(SoakTrial *trial, unsigned cycles, double slopes[SOAK_RESOURCES]);
 
+/* Behind some cycles: BEFORE is how it was before them. False if the trial is over: they have left behind what computes
+ * without end, which is a leak that only a few cycles can be had of. */
+bool soak_watch_runaways(SoakTrial *trial, const WatchSample *before);
+
 /* Cycles through the point again, on a server that has seen no other. */
 void soak_confirm(SoakTrial *trial, unsigned cycles, const double slopes[SOAK_RESOURCES]);
 

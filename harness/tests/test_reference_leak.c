@@ -277,6 +277,7 @@ static void each_kind_is_kept_once_in_so_many(void)
         {"fd,at=after-go,every=8", {.fds = 1}},
         {"thread,at=after-go,every=8", {.threads = 1}},
         {"child,at=after-go,every=8", {.children = 1}},
+        {"runaway,at=after-go,every=8", {.children = 1}},
         {"zombie,at=after-go,every=8", {.zombies = 1}},
         {"bytes=64,at=after-go,every=8", {0}},
     };

@@ -14,7 +14,8 @@
 #define MOST_BYTES (UINT64_C(64) << 20)
 #define THREAD_STACK ((size_t)1 << 20) /* room for whatever is local to threads, too */
 
-static const char *const kind_names[LEAK_KINDS] = {"fd", "bytes=N", "thread", "child", "zombie"};
+static const char *const kind_names[LEAK_KINDS] = {"fd",    "bytes=N", "thread",
+                                                   "child", "runaway", "zombie"};
 
 static const char *const ending_names[LEAK_ENDINGS] = {"any",   "soft",   "eof",
                                                        "reset", "notify", "hangup"};
@@ -109,7 +110,8 @@ static bool parse_kind(const char *text, Leak *leak, GError **error)
             leak->kind = (LeakKind)i;
             return i != LEAK_BYTES || fail(error, "N is a number", text);
         }
-    return fail(error, "what leaks is one of fd, bytes=N, thread, child, zombie, and not", text);
+    return fail(error, "what leaks is one of fd, bytes=N, thread, child, runaway, zombie, and not",
+                text);
 }
 
 static bool parse_phase(const char *text, LeakPhase *phase, GError **error)
@@ -231,10 +233,10 @@ static void keep_thread(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* A child that lives as long as the server does, with none of its descriptors, or that has ended and
- * is never waited for. Between fork and the end of a thread's process only what is safe in a signal
+/* A child that lives as long as the server does, with none of its descriptors, and computes if it is a runaway;
+ * or that has ended and is never waited for. Between fork and the end of a thread's process only what is safe in a signal
  * handler may be called. */
-static void keep_child(bool dead)
+static void keep_child(LeakKind kind)
 {
     pid_t parent = getpid();
     pid_t child = fork();
@@ -242,11 +244,12 @@ static void keep_child(bool dead)
     if (child != 0)
         return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (dead || getppid() != parent)
+    if (kind == LEAK_ZOMBIE || getppid() != parent)
         _exit(0);
     close_range(0, ~0U, 0);
     while (true)
-        pause();
+        if (kind != LEAK_RUNAWAY)
+            pause();
 }
 
 void leak_keep(const Leak *leak, int fd)
@@ -262,8 +265,9 @@ void leak_keep(const Leak *leak, int fd)
         keep_thread();
         break;
     case LEAK_CHILD:
+    case LEAK_RUNAWAY:
     case LEAK_ZOMBIE:
-        keep_child(leak->kind == LEAK_ZOMBIE);
+        keep_child(leak->kind);
         break;
     case LEAK_KINDS:
         break;

@@ -56,7 +56,15 @@ typedef enum {
     LEAK_ENDINGS
 } LeakEnding;
 
-typedef enum { LEAK_FD, LEAK_BYTES, LEAK_THREAD, LEAK_CHILD, LEAK_ZOMBIE, LEAK_KINDS } LeakKind;
+typedef enum {
+    LEAK_FD,
+    LEAK_BYTES,
+    LEAK_THREAD,
+    LEAK_CHILD,
+    LEAK_RUNAWAY,
+    LEAK_ZOMBIE,
+    LEAK_KINDS
+} LeakKind;
 
 /* One of the leaks that a server was given. */
 typedef struct {
