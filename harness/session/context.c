@@ -17,7 +17,6 @@ static SessionNamed *named_new(const SessionMessage *message)
     size_t length = MIN(message->data->len - head, (size_t)NBD_MAX_STRING);
 
     named->id = (uint32_t)message->inner_value[META_CONTEXT_ID];
-    named->whole = message->data_length == head + length;
     named->name = g_malloc(length + 1);
     for (size_t i = 0; i < length; i++) {
         char c = (char)message->data->data[head + i];

@@ -47,8 +47,7 @@ typedef struct {
 /* A context that a server has named. */
 typedef struct {
     uint32_t id;
-    bool whole; /* the name was kept whole */
-    char *name; /* NULs replaced */
+    char *name; /* NULs replaced, and cut where it is longer than a string may be */
 } SessionNamed;
 
 /* An option whose header the client has sent, and that the server has not finally answered. */

@@ -17,6 +17,9 @@
     HELLO STRUCTURED ASK("GO", " BLOCK_SIZE") EXPORT("GO", "8388608", ALL_FLAGS)                   \
         SIZES("GO", "minimum=1 preferred=512 maximum=1048576") ACK("GO")
 #define LONG_READ "C request type=READ length=2097152 cookie=1;"
+#define BLOCKS                                                                                     \
+    HELLO STRUCTURED ASK("GO", " BLOCK_SIZE") EXPORT("GO", "1048576", ALL_FLAGS)                   \
+        SIZES("GO", "minimum=512 preferred=512 maximum=1048576") ACK("GO")
 
 static const SessionRow chunk_rows[] = {
     {"transmission.reply.once", FL DONE("1") CHUNK_DONE("1"), FL CHUNK_DONE("1")},
@@ -43,6 +46,9 @@ static const SessionRow chunk_rows[] = {
      RD_NO_BYTES CHUNK_DATA("DONE", "0000", "0")},
     {"transmission.chunk.data-length",
      RD "S chunk type=OFFSET_DATA flags=DONE cookie=1 + fill 5 0;", RD ALL_DATA},
+    {"transmission.chunk.data-length",
+     SMALL READ("1") "S chunk type=OFFSET_DATA flags=DONE cookie=1 + fill 5 0;",
+     SMALL READ("1") ALL_DATA},
     {"transmission.chunk.hole-length",
      RD "S chunk type=OFFSET_HOLE cookie=1 + hex 00000000000000000000000000;",
      RD CHUNK_HOLE("DONE", "0000", "0200")},
@@ -66,6 +72,8 @@ static const SessionRow chunk_rows[] = {
     {"transmission.chunk.error-message-fits",
      FL "S chunk type=ERROR flags=DONE cookie=1 + hex 0000000500026f;",
      FL "S chunk type=ERROR flags=DONE cookie=1 + hex 0000000500026f6f;"},
+    {"transmission.chunk.error-message-fits",
+     FL "S chunk type=ERROR flags=DONE cookie=1 + hex 0000000513886f;", FL GENERAL("DONE", "05")},
     {"transmission.chunk.error-message-fits", RD FAILED("DONE", "05", "0001", "0000"),
      RD FAILED("DONE", "05", "00016f", "0000")},
     {"transmission.chunk.error-message-max",
@@ -85,6 +93,8 @@ static const SessionRow chunk_rows[] = {
      RD CHUNK_DATA("0", "0000", "512")},
     {"transmission.chunk.content-bounds", RD CHUNK_HOLE("0", "0000", "0201"),
      RD CHUNK_HOLE("0", "0000", "0200")},
+    {"transmission.chunk.content-bounds", RD CHUNK_HOLE("DONE", "0000", "0201"),
+     RD CHUNK_HOLE("DONE", "0000", "0200")},
     {"transmission.chunk.content-bounds",
      RD "S chunk type=OFFSET_DATA cookie=1 + hex ffffffffffffffff + fill 2 1;",
      RD2 CHUNK_DATA("0", "0200", "512")},
@@ -97,11 +107,18 @@ static const SessionRow chunk_rows[] = {
      RD CHUNK_DATA("0", "0000", "256") CHUNK_DATA("0", "00ff", "1"),
      RD2 CHUNK_DATA("0", "0000", "512") CHUNK_HOLE("DONE", "0200", "0200") "= transmission;"},
     {"transmission.chunk.content-overlap",
+     RD CHUNK_DATA("0", "0000", "256") CHUNK_DATA("DONE", "00ff", "1"),
+     RD2 CHUNK_DATA("0", "0200", "512") CHUNK_DATA("DONE", "0000", "512")},
+    {"transmission.chunk.content-overlap",
      RD CHUNK_HOLE("0", "0000", "0200") CHUNK_DATA("0", "0000", "512") CHUNK_DONE("1"),
      RD CHUNK_HOLE("0", "0000", "0200") CHUNK_DONE("1")},
     {"transmission.read.content-before-error",
      RD FAILED("0", "05", "0000", "0010") CHUNK_DATA("DONE", "0000", "512"),
      RD CHUNK_DATA("0", "0000", "512") FAILED("DONE", "05", "0000", "0010")},
+    {"transmission.read.content-before-error",
+     RD2 FAILED("0", "05", "0000", "0000") FAILED("0", "05", "0000", "0200")
+         CHUNK_DATA("DONE", "0200", "512"),
+     RD2 FAILED("0", "05", "0000", "0200") CHUNK_DATA("DONE", "0000", "512")},
     {"transmission.read.df-one-chunk",
      RD_DF CHUNK_DATA("0", "0000", "256") CHUNK_DATA("DONE", "0100", "256"),
      RD_DF CHUNK_DATA("0", "0000", "512") CHUNK_DONE("1")},
@@ -110,6 +127,10 @@ static const SessionRow chunk_rows[] = {
     {"transmission.read.df-eoverflow-no-content",
      RD_DF GENERAL("0", "4b") CHUNK_DATA("DONE", "0000", "512"),
      RD_DF GENERAL("0", "05") CHUNK_DATA("DONE", "0000", "512")},
+    {"transmission.read.df-eoverflow-no-content",
+     RD_DF FAILED("0", "4b", "0000", "0000") FAILED("0", "05", "0000", "0001")
+         CHUNK_DATA("DONE", "0002", "510"),
+     RD_DF CHUNK_DATA("0", "0000", "512") GENERAL("DONE", "05")},
     {"transmission.read.aligned-chunks",
      RD CHUNK_DATA("0", "0000", "100") CHUNK_DATA("0", "0064", "100")
          CHUNK_DATA("DONE", "00c8", "312"),
@@ -130,10 +151,35 @@ static const SessionRow chunk_rows[] = {
     {"transmission.chunk.error-offset-bounds", RD FAILED("DONE", "05", "0000", "0200"),
      RD FAILED("DONE", "05", "0000", "01ff")},
     {"transmission.chunk.error-offset-bounds", WR FAILED("DONE", "05", "00016f", "0200"),
-     RD FAILED("DONE", "05", "0000", "0000")},
+     RD_NO_BYTES FAILED("DONE", "05", "0000", "0000")},
+    {"transmission.chunk.error-offset-bounds",
+     BLOCKS
+     "C request type=READ offset=512 length=512 cookie=1;" FAILED("DONE", "05", "0000", "0000"),
+     BLOCKS READ("1") FAILED("DONE", "05", "0000", "0000")},
+    /* a mistaken request may have been moved to where it makes sense */
+    {"size.client-aligned",
+     BLOCKS
+     "C request type=READ offset=1 length=512 cookie=1;" FAILED("DONE", "05", "0000", "0000"),
+     BLOCKS READ("1")},
+    {"size.client-within-export",
+     OPEN_STRUCTURED
+     "C request type=READ offset=1048576 length=512 cookie=1;" FAILED("DONE", "05", "0000", "0000"),
+     RD},
     {"transmission.chunk.error-offset-repeated",
      RD FAILED("0", "05", "0000", "0100") FAILED("DONE", "05", "0000", "0100"),
      RD FAILED("0", "05", "0000", "0100") FAILED("DONE", "05", "0000", "0101")},
+    {"transmission.chunk.error-offset-repeated",
+     RD FAILED("0", "05", "0000", "0000") FAILED("0", "05", "0000", "0100")
+         FAILED("DONE", "05", "0000", "0100"),
+     RD FAILED("0", "05", "0000", "0000") FAILED("0", "05", "0000", "0100") CHUNK_DONE("1")},
+    {"transmission.chunk.error-offset-one-per-chunk",
+     RD CHUNK_DATA("0", "0000", "512") FAILED("0", "05", "0000", "0000")
+         FAILED("DONE", "05", "0000", "0100"),
+     RD CHUNK_DATA("0", "0000", "512") FAILED("DONE", "05", "0000", "0000")},
+    {"transmission.chunk.error-offset-one-per-chunk",
+     RD CHUNK_DATA("0", "0000", "512") FAILED("0", "05", "0000", "0100")
+         FAILED("DONE", "05", "0000", "0000"),
+     RD CHUNK_DATA("0", "0000", "512") FAILED("DONE", "05", "0000", "0100")},
     {"transmission.chunk.error-offset-one-per-chunk",
      RD CHUNK_DATA("0", "0000", "512") FAILED("0", "05", "0000", "0100")
          FAILED("DONE", "05", "0000", "0101"),
@@ -162,5 +208,7 @@ static const SessionRow error_rows[] = {
      ZERO("FAST_ZERO") CHUNK_DONE("1")},
     {"error.eoverflow", WR CHUNK_ERROR("1", "4b"), RD_DF CHUNK_ERROR("1", "4b")},
     {"error.eoverflow", RD CHUNK_ERROR("1", "4b"), SMALL LONG_READ CHUNK_ERROR("1", "4b")},
+    {"error.eoverflow", SMALL "C request type=READ length=1048576 cookie=1;" CHUNK_ERROR("1", "4b"),
+     SMALL "C request type=READ length=1048577 cookie=1;" CHUNK_ERROR("1", "4b")},
 };
 SESSION_ROWS(session_error_rows, error_rows);

@@ -25,6 +25,15 @@ static const SessionRow extended_rows[] = {
      HELLO ASK("GO", "") ERROR("GO", "ERR_UNSUP")},
     {"extended.required.once-negotiated", WIDE ASK("GO", "") ERROR("GO", "ERR_EXT_HEADER_REQD"),
      WIDE "C option option=STRUCTURED_REPLY;" ERROR("STRUCTURED_REPLY", "ERR_EXT_HEADER_REQD")},
+    {"extended.required.once-negotiated",
+     WIDE "C option option=LIST_META_CONTEXT + hex 0000000000000000;"
+          "S reply option=LIST_META_CONTEXT type=META_CONTEXT + meta-context + text base:a;" ERROR(
+              "LIST_META_CONTEXT", "ERR_EXT_HEADER_REQD"),
+     WIDE "C option option=LIST_META_CONTEXT + hex 0000000000000000;"
+          "S reply option=LIST_META_CONTEXT type=META_CONTEXT + meta-context + text base:a;" ERROR(
+              "LIST_META_CONTEXT", "ERR_POLICY")},
+    {"extended.required.once-negotiated", WIDE SET ERROR("SET_META_CONTEXT", "ERR_EXT_HEADER_REQD"),
+     WIDE SET ERROR("SET_META_CONTEXT", "ERR_UNKNOWN")},
     {"extended.flags.payload-needs-extended",
      HELLO STRUCTURED SET SELECTED("base:allocation") GO_WITH(PAYLOAD), OPEN_PAYLOAD},
     {"extended.flags.payload-needs-extended",
@@ -87,6 +96,9 @@ static const SessionRow extended_rows[] = {
              WIDE_STATUS("02", EXTENT("0e00", ZERO) "0000000100000000"
                                                     "0000000000000001")},
     {"extended.request.client-extended", OPEN_WIDE FLUSH("1"), OPEN_WIDE RQ("FLUSH", "")},
+    {"extended.request.client-extended",
+     OPEN_WIDE "C request type=WRITE flags=PAYLOAD_LEN length=512 cookie=1 + fill 512 1;",
+     OPEN_WIDE RQ("WRITE", "flags=PAYLOAD_LEN length=512 + fill 512 1")},
     {"extended.request.client-extended", OPEN RQ("FLUSH", ""), OPEN FLUSH("1")},
     {"extended.request.client-payload-flag",
      OPEN "C request type=WRITE flags=PAYLOAD_LEN length=512 cookie=1 + fill 512 1;",
@@ -117,6 +129,11 @@ static const SessionRow resize_rows[] = {
     {"resize.client-unadvertised", OPEN RESIZE("512", "1"), OPEN_RESIZE RESIZE("512", "1")},
     {"resize.client-waits", OPEN_RESIZE RESIZE("65536", "1") READ_AT("65536", "2"),
      OPEN_RESIZE RESIZE("65536", "1") READ_AT("65024", "2")},
+    {"resize.client-waits", OPEN_RESIZE RESIZE("65536", "1") READ_AT("1048575", "2"),
+     OPEN_RESIZE RESIZE("65536", "1") READ_AT("1048576", "2")},
+    {"resize.client-waits",
+     OPEN_RESIZE RESIZE("65536", "1") "C request type=READ offset=70000 length=1 cookie=2;",
+     OPEN_RESIZE RESIZE("65536", "1") "C request type=READ offset=70000 length=0 cookie=2;"},
     {"resize.client-waits", OPEN_RESIZE RESIZE("2097152", "1") READ_AT("1048576", "2"),
      OPEN_RESIZE RESIZE("2097152", "1") READ_AT("1048064", "2")},
     {"resize.client-outstanding", OPEN_RESIZE READ_AT("65100", "2") RESIZE("65536", "1"),

@@ -5,6 +5,7 @@
 #define NONE " + hex 000000046469736b00000000"
 #define BASE " + hex 000000046469736b0000000100000005 + text base:"
 #define BOTH " + hex 000000046469736b0000000200000006 + text base:a + hex 00000005 + text x-a:b"
+#define BASES " + hex 000000046469736b0000000200000006 + text base:a + hex 00000005 + text base:"
 #define LIST(data) "C option option=LIST_META_CONTEXT" data ";"
 #define SET(data) "C option option=SET_META_CONTEXT" data ";"
 #define LISTED(id, name)                                                                           \
@@ -36,6 +37,11 @@ static const SessionRow context_rows[] = {
     {"handshake.opt-set-meta-context.unique-ids",
      IN SET(BOTH) SELECTED("1", " + text base:a") SELECTED("1", " + text x-a:b"),
      IN SET(BOTH) SELECTED("1", " + text base:a") SELECTED("0", " + text x-a:b")},
+    {"handshake.opt-set-meta-context.unique-ids",
+     IN SET(BOTH) SELECTED("1", " + text base:a") SELECTED("2", " + text x-a:b")
+         SELECTED("2", " + text base:b"),
+     IN SET(BOTH) SELECTED("1", " + text base:a") SELECTED("2", " + text x-a:b")
+         SELECTED("3", " + text base:b")},
     {"handshake.opt-list-meta-context.no-queries-too-big",
      IN LIST(NONE) ERROR("LIST_META_CONTEXT", "ERR_TOO_BIG"),
      IN LIST(BASE) ERROR("LIST_META_CONTEXT", "ERR_TOO_BIG")},
@@ -43,8 +49,13 @@ static const SessionRow context_rows[] = {
      IN LIST(NONE) LISTED("0", " + text base:a") EXT_REQD("LIST_META_CONTEXT"),
      IN LIST(NONE) LISTED("0", " + text base:a") LISTED("0", " + text x-a:b")
          EXT_REQD("LIST_META_CONTEXT")},
+    {"extended.required.list-base",
+     IN LIST(NONE) LISTED("0", " + text base:a") EXT_REQD("LIST_META_CONTEXT"),
+     IN LIST(NONE) EXT_REQD("LIST_META_CONTEXT")},
     {"extended.required.set-base", IN SET(BASE) EXT_REQD("SET_META_CONTEXT"),
      IN SET(BOTH) EXT_REQD("SET_META_CONTEXT")},
+    {"extended.required.set-base", IN SET(BASES) EXT_REQD("SET_META_CONTEXT"),
+     IN SET(NONE) EXT_REQD("SET_META_CONTEXT")},
     {"handshake.opt-list-meta-context.client-structured-first", HELLO LIST(BASE), IN LIST(BASE)},
     {"handshake.opt-set-meta-context.client-structured-first", HELLO SET(BASE), IN SET(BASE)},
     {"metadata.query.layout", IN LIST(" + hex 00000000"), IN LIST(" + hex 0000000000000000")},
@@ -52,6 +63,9 @@ static const SessionRow context_rows[] = {
     {"metadata.query.namespace", IN SET(" + hex 000000000000000100000004 + text base"),
      IN SET(" + hex 000000000000000100000005 + text base:")},
     {"metadata.query.namespace", IN SET(" + hex 000000000000000100000000"), IN SET(NONE)},
+    {"metadata.query.namespace",
+     IN SET(" + hex 00000000000000020000000261 + text : + hex 0000000161"),
+     IN SET(" + hex 00000000000000020000000261 + text : + hex 0000000262 + text :")},
     {"metadata.query.namespace", IN SET(" + hex 000000000000000100000002 + text :a"),
      IN SET(" + hex 000000000000000100000002 + text a:")},
     {"string.no-nul", IN SET(" + hex 000000020000 + hex 00000000"),
@@ -71,6 +85,9 @@ static const SessionRow tls_rows[] = {
     {"tls.mode-constant", HELLO OPT("LIST") REQD("LIST") OPT("LIST") ACK("LIST"),
      HELLO OPT("LIST") REQD("LIST") OPT("ABORT") ACK("ABORT")},
     {"tls.mode-constant",
+     HELLO OPT("LIST") REQD("LIST") ASK("GO", "") REQD("GO") OPT("LIST") ACK("LIST"),
+     HELLO ASK("GO", "") REQD("GO") OPT("LIST") ACK("LIST")},
+    {"tls.mode-constant",
      HELLO OPT("LIST") REQD("LIST") OPT("LIST") "S reply option=LIST type=SERVER + server;",
      HELLO OPT("LIST") REQD("LIST") START ACK("STARTTLS") "TLS;" OPT("LIST") ACK("LIST")},
     {"tls.mode-constant", HELLO OPT("0x4321") REQD("0x4321") INFO_OK("disk"),
@@ -80,6 +97,10 @@ static const SessionRow tls_rows[] = {
     {"tls.selective.tls-reqd-option",
      HELLO OPT("LIST") ACK("LIST") OPT("STRUCTURED_REPLY") REQD("STRUCTURED_REPLY"),
      HELLO OPT("LIST") ACK("LIST") ASK("GO", "") REQD("GO")},
+    {"tls.selective.tls-reqd-option",
+     HELLO OPT("LIST") ACK("LIST") OPT("STRUCTURED_REPLY") REQD("STRUCTURED_REPLY"),
+     HELLO OPT("LIST") ERROR("LIST", "ERR_POLICY") OPT("STRUCTURED_REPLY")
+         REQD("STRUCTURED_REPLY")},
     {"tls.selective.tls-reqd-export", HELLO INFO("disk") REQD("INFO") GO_OK,
      HELLO INFO("other") REQD("INFO") GO_OK},
     {"tls.selective.tls-reqd-export", HELLO ASK("GO", "") REQD("GO") GO_OK,
@@ -88,6 +109,8 @@ static const SessionRow tls_rows[] = {
      STARTED ASK("GO", "") ERROR("GO", "ERR_UNKNOWN")},
     {"tls.notls.no-tls-reqd", HELLO START ERROR("STARTTLS", "ERR_UNSUP") ASK("GO", "") REQD("GO"),
      HELLO START ERROR("STARTTLS", "ERR_UNSUP") ASK("GO", "") ERROR("GO", "ERR_POLICY")},
+    {"tls.notls.no-tls-reqd", HELLO START ERROR("STARTTLS", "ERR_POLICY") ASK("GO", "") REQD("GO"),
+     HELLO START ERROR("STARTTLS", "ERR_SHUTDOWN") ASK("GO", "") REQD("GO")},
     {"tls.starttls.ack", HELLO ASK("GO", "") REQD("GO") START ERROR("STARTTLS", "ERR_POLICY"),
      HELLO ASK("GO", "") REQD("GO") START ERROR("STARTTLS", "ERR_SHUTDOWN")},
     {"tls.client.fixed-newstyle", UNFIXED_CLIENT START, HELLO START},

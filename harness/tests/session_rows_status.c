@@ -60,6 +60,11 @@ static const SessionRow status_rows[] = {
      IN("4096") STATUS("0", "01", EXTENT("1000", "00")) STATUS("DONE", "02", EXTENT("1000", "00")),
      IN_TWO STATUS("0", "02", EXTENT("1000", "00")) STATUS("DONE", "01", EXTENT("1000", "00"))},
     {"transmission.block-status.one-chunk-per-context",
+     IN_TWO STATUS("0", "02", EXTENT("1000", "00")) STATUS("0", "01", EXTENT("1000", "00"))
+         STATUS("0", "01", EXTENT("1000", "00")) CHUNK_DONE("1"),
+     IN_TWO STATUS("0", "02", EXTENT("1000", "00")) STATUS("0", "01", EXTENT("1000", "00"))
+         CHUNK_DONE("1")},
+    {"transmission.block-status.one-chunk-per-context",
      IN_TWO STATUS("DONE", "02", EXTENT("1000", "00")),
      IN_TWO STATUS("0", "02", EXTENT("1000", "00")) CHUNK_ERROR("1", "05")},
     {"transmission.block-status.extent-nonzero",
@@ -93,6 +98,9 @@ static const SessionRow status_rows[] = {
      ONE SET ERROR("SET_META_CONTEXT", "ERR_UNKNOWN") ENTER(ALL_FLAGS) ASKS("4096"),
      ONE SET ERROR("SET_META_CONTEXT", "ERR_UNKNOWN") SET NAMED("1", "base:allocation")
          ACK("SET_META_CONTEXT") ENTER(ALL_FLAGS) ASKS("4096")},
+    {"transmission.chunk.error-offset-bounds",
+     IN("4096") "S chunk type=ERROR_OFFSET flags=DONE cookie=1 + hex 0000000500000000000000001000;",
+     IN("0") "S chunk type=ERROR_OFFSET flags=DONE cookie=1 + hex 0000000500000000000000001000;"},
     {"metadata.allocation.reserved", IN("4096") STATUS("DONE", "01", EXTENT("1000", "04")),
      IN_TWO STATUS("0", "01", EXTENT("1000", "03")) STATUS("DONE", "02", EXTENT("1000", "04"))},
 };

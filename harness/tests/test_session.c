@@ -129,15 +129,76 @@ static void facts_are_those_of_the_last_successful_go(void)
     talk_say(talk, ASK("INFO", " BLOCK_SIZE") EXPORT("INFO", "512", "HAS_FLAGS")
                        SIZES("INFO", "minimum=512 preferred=512 maximum=1048576") ACK("INFO"));
     CU_ASSERT(!facts->has_export && facts->block_size_given && facts->minimum == 1);
-    talk_say(talk, ASK("GO", " BLOCK_SIZE") SIZES("GO", "minimum=512 preferred=512 maximum=1048576")
-                       EXPORT("GO", "1024", "HAS_FLAGS|SEND_FLUSH"));
+    talk_say(talk,
+             ASK("GO", " BLOCK_SIZE") SIZES("GO", "minimum=512 preferred=1024 maximum=1048576")
+                 EXPORT("GO", "1024", "HAS_FLAGS|SEND_FLUSH"));
     talk_broken(talk, "");
     CU_ASSERT(!facts->has_export);
     talk_say(talk, ACK("GO"));
     CU_ASSERT(facts->has_export && facts->committed && facts->size == 1024 &&
-              facts->minimum == 512);
+              facts->minimum == 512 && facts->preferred == 1024 && facts->maximum == 1048576);
     CU_ASSERT_EQUAL(facts->transmission_flags, NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH);
     CU_ASSERT_EQUAL(facts->options_sent, 3);
+}
+
+static void every_way_in_tells_style_size_and_flags(void)
+{
+    static const struct {
+        const char *script;
+        SessionStyle style;
+    } rows[] = {
+        {OLDSTYLE("HAS_FLAGS|SEND_FLUSH"), STYLE_OLDSTYLE},
+        {"S greeting + newstyle flags=0; C client-flags;" EXPORT_NAME
+         "S export size=65536 flags=HAS_FLAGS|SEND_FLUSH + fill 124 0;",
+         STYLE_NEWSTYLE},
+        {HELLO EXPORT_NAME "S export size=65536 flags=HAS_FLAGS|SEND_FLUSH;", STYLE_FIXED_NEWSTYLE},
+        {HELLO ASK("GO", "") EXPORT("GO", "65536", "HAS_FLAGS|SEND_FLUSH") ACK("GO"),
+         STYLE_FIXED_NEWSTYLE},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+        const SessionFacts *facts = session_facts(talk->session);
+        talk_say(talk, rows[i].script);
+        CU_ASSERT_EQUAL(facts->style, rows[i].style);
+        CU_ASSERT_EQUAL(facts->has_client_flags, rows[i].style != STYLE_OLDSTYLE);
+        CU_ASSERT(facts->has_export && facts->size == 65536);
+        CU_ASSERT_EQUAL(facts->transmission_flags, NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH);
+    }
+}
+
+static void the_last_option_says_whether_sizes_were_asked_for(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    const SessionFacts *facts = session_facts(talk->session);
+
+    talk_say(talk, HELLO ASK("INFO", " BLOCK_SIZE") EXPORT("INFO", "4194304", "HAS_FLAGS")
+                       SIZES("INFO", "minimum=1 preferred=512 maximum=1048576") ACK("INFO"));
+    CU_ASSERT(facts->block_size_asked && facts->block_size_given);
+    talk_say(talk, ASK("GO", ""));
+    CU_ASSERT(!facts->block_size_asked && !facts->block_size_given);
+    talk_say(talk, EXPORT("GO", "4194304", "HAS_FLAGS")
+                       ACK("GO") "C request type=WRITE length=1048576 cookie=1 + fill 1048576 7;");
+    CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
+    talk_say(talk, "C request type=WRITE length=1048577 cookie=2;");
+    CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT)); /* over what INFO has told */
+    talk_broken(talk, "");
+}
+
+static void what_is_in_flight_is_counted(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    const SessionFacts *facts = session_facts(talk->session);
+
+    talk_say(talk, OPEN WRITE("1") READ("2") FLUSH("3") "C request type=TRIM length=512 cookie=4;");
+    CU_ASSERT(facts->in_flight == 4 && facts->writes_in_flight == 2);
+    talk_say(talk, DONE("1"));
+    CU_ASSERT(facts->in_flight == 3 && facts->writes_in_flight == 1);
+    talk_say(talk, FAILS("4", "EIO"));
+    CU_ASSERT(facts->in_flight == 2 && facts->writes_in_flight == 0);
+    talk_say(talk, DONE("3") DATA("2"));
+    CU_ASSERT(facts->in_flight == 0 && facts->writes_in_flight == 0);
+    talk_broken(talk, "");
 }
 
 static void sizes_that_go_did_not_ask_for_commit_to_nothing(void)
@@ -224,6 +285,10 @@ void session_tests(void)
         {"phases, messages and findings are the same whatever the pieces",
          phases_messages_and_findings_are_the_same_whatever_the_pieces},
         {"facts are those of the last successful go", facts_are_those_of_the_last_successful_go},
+        {"every way in tells style, size and flags", every_way_in_tells_style_size_and_flags},
+        {"the last option says whether sizes were asked for",
+         the_last_option_says_whether_sizes_were_asked_for},
+        {"what is in flight is counted", what_is_in_flight_is_counted},
         {"sizes that go did not ask for commit to nothing",
          sizes_that_go_did_not_ask_for_commit_to_nothing},
         {"a message tells what it answers", a_message_tells_what_it_answers},

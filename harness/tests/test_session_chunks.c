@@ -9,11 +9,13 @@ void session_chunks_tests(void);
 
 #define LONG_READ "C request type=READ length=1048576 cookie=1;"
 #define EXTENDED HELLO "C option option=EXTENDED_HEADERS;" ACK("EXTENDED_HEADERS") ENTER(ALL_FLAGS)
-#define SET                                                                                        \
+#define ASK_ALLOCATION                                                                             \
     "C option option=SET_META_CONTEXT + hex 000000046469736b00000001 + hex 0000000f"               \
-    " + text base:allocation;"                                                                     \
-    "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=7"                        \
-    " + text base:allocation;" ACK("SET_META_CONTEXT")
+    " + text base:allocation;"
+#define SET_AS(id)                                                                                 \
+    ASK_ALLOCATION "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=" id       \
+                   " + text base:allocation;" ACK("SET_META_CONTEXT")
+#define SET SET_AS("7")
 
 #define FAILED_AT(flags, text, offset)                                                             \
     "S chunk type=ERROR_OFFSET flags=" flags " cookie=1 + hex 00000016" text "000000000000" offset \
@@ -81,6 +83,11 @@ static void a_reply_is_summed_up(void)
         "0", "0000", "256") "S chunk type=ERROR flags=DONE cookie=1 + hex 000000160000;");
     g_autoptr(SessionMessage) overlapped = last_of(
         OPEN_STRUCTURED READ("1") CHUNK_DATA("0", "0000", "256") CHUNK_DATA("DONE", "0000", "512"));
+    g_autoptr(SessionMessage) twice = last_of(OPEN_STRUCTURED READ("1") FAILED_AT(
+        "0", "0000",
+        "0000") "S chunk type=ERROR_OFFSET flags=DONE cookie=1 + hex 0000000500000000 + hex 00000001;");
+    g_autoptr(SessionMessage) nameless = last_of(
+        OPEN_STRUCTURED READ("1") "S chunk type=ERROR flags=DONE cookie=1 + hex 000000000000;");
 
     CU_ASSERT(!session_message_ends_reply(part));
     CU_ASSERT(part->reply.structured && !part->reply.uncertain);
@@ -94,6 +101,9 @@ static void a_reply_is_summed_up(void)
     CU_ASSERT_EQUAL(failed->reply.error_chunks, 1);
     CU_ASSERT_EQUAL(failed->reply.error, NBD_EINVAL);
     CU_ASSERT(overlapped->reply.uncertain);
+    CU_ASSERT_EQUAL(twice->reply.error, NBD_EINVAL);
+    CU_ASSERT_EQUAL(twice->reply.error_chunks, 2);
+    CU_ASSERT_EQUAL(nameless->reply.error, NBD_EIO);
 }
 
 static void simple_replies_are_summed_up_alike(void)
@@ -135,6 +145,10 @@ static void contexts_are_those_of_the_last_set(void)
     CU_ASSERT(session_find_context(talk->session, 7, &context));
     CU_ASSERT_STRING_EQUAL(context.name, "base:allocation");
     CU_ASSERT(!session_find_context(talk->session, 8, &context));
+    talk_say(talk, SET_AS("8"));
+    CU_ASSERT_EQUAL(session_facts(talk->session)->contexts, 1);
+    CU_ASSERT(!session_find_context(talk->session, 7, &context));
+    CU_ASSERT(session_find_context(talk->session, 8, &context));
     talk_say(talk, ENTER(ALL_FLAGS));
     CU_ASSERT(session_facts(talk->session)->contexts_apply);
     talk_broken(talk, "");
@@ -153,6 +167,21 @@ static void starttls_forgets_what_was_agreed(void)
     talk_say(talk, "TLS; = option haggling;" STRUCTURED ENTER(ALL_FLAGS) READ("1")
                        CHUNK_DATA("DONE", "0000", "512"));
     CU_ASSERT(facts->tls == SESSION_TLS_RUNNING);
+    talk_broken(talk, "");
+}
+
+static void starttls_forgets_the_sizes_that_info_told(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    const SessionFacts *facts = session_facts(talk->session);
+
+    talk_say(talk, HELLO ASK("INFO", " BLOCK_SIZE") EXPORT("INFO", "4194304", "HAS_FLAGS")
+                       SIZES("INFO", "minimum=512 preferred=512 maximum=1048576")
+                           ACK("INFO") "C option option=STARTTLS;" ACK("STARTTLS"));
+    CU_ASSERT(!facts->block_size_asked && !facts->block_size_given);
+    talk_say(talk, "TLS;" ASK("GO", "") EXPORT("GO", "4194304", "HAS_FLAGS")
+                       ACK("GO") "C request type=READ offset=1 length=1048577 cookie=1;");
+    CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
     talk_broken(talk, "");
 }
 
@@ -318,6 +347,35 @@ static void an_error_s_offsets_have_their_bounds(void)
     talk_broken(talk, "");
 }
 
+/* Selects COUNT contexts with names of LENGTH bytes; whose status then comes is not known of all. */
+static guint select_many(unsigned count, unsigned length)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO STRUCTURED ASK_ALLOCATION);
+    for (unsigned i = 1; i <= count; i++) {
+        g_autofree char *reply =
+            g_strdup_printf("S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=%u"
+                            " + text x-a: + fill %u 98;",
+                            i, length - 4);
+        talk_say(talk, reply);
+    }
+    talk_say(talk, ACK("SET_META_CONTEXT") ENTER(ALL_FLAGS));
+    talk_say(talk, "C request type=BLOCK_STATUS length=512 cookie=1;");
+    g_autofree char *status = g_strdup_printf("S chunk type=BLOCK_STATUS flags=DONE cookie=1"
+                                              " + hex %08x + hex 0000020000000000;",
+                                              count);
+    talk_say(talk, status);
+    talk_broken(talk, "");
+    return session_facts(talk->session)->contexts;
+}
+
+static void selected_contexts_have_their_bounds(void)
+{
+    CU_ASSERT_EQUAL(select_many(SESSION_MAX_CONTEXTS + 1, 5), SESSION_MAX_CONTEXTS);
+    CU_ASSERT(select_many(SESSION_MAX_CONTEXTS, 256) <= SESSION_MAX_CONTEXT_BYTES / 256);
+}
+
 static void requests_that_share_a_cookie_are_not_judged_by_their_chunks(void)
 {
     g_autoptr(Talk) talk = talk_new(VANTAGE_RELAY, SPLIT_WHOLE);
@@ -337,6 +395,8 @@ void session_chunks_tests(void)
         {"a reply can be asked after while it comes", a_reply_can_be_asked_after_while_it_comes},
         {"contexts are those of the last SET", contexts_are_those_of_the_last_set},
         {"STARTTLS forgets what was agreed", starttls_forgets_what_was_agreed},
+        {"STARTTLS forgets the sizes that INFO told", starttls_forgets_the_sizes_that_info_told},
+        {"selected contexts have their bounds", selected_contexts_have_their_bounds},
         {"errors have sensible offsets and texts where the request was mistaken",
          errors_have_sensible_offsets_and_texts_where_the_request_was_mistaken},
         {"what lies beyond the end may be said to fail anywhere",

@@ -83,6 +83,10 @@ static void nobody_can_tell_unlike_requests_with_one_cookie_apart(void)
     talk_say(talk, OPEN READ("1") FLUSH("1") DONE("1") DATA("1"));
     talk_broken(talk, "transmission.request.cookie-distinct");
     CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
+
+    g_autoptr(Talk) three = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    talk_say(three, OPEN READ("1") FLUSH("1") READ("1") DATA("1"));
+    CU_ASSERT(session_desynchronised(three->session, SIDE_SERVER));
 }
 
 static void a_stray_reply_that_could_have_a_payload_ends_the_framing(void)

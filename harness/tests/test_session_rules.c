@@ -15,6 +15,8 @@ typedef SessionRow Row;
 #define GO_INFO(rest) "S reply option=GO type=INFO + " rest ";"
 #define INFO_THEN ASK("INFO", "") EXPORT("INFO", "1048576", "HAS_FLAGS") ACK("INFO")
 #define GO HELLO ASK("GO", "")
+#define LARGE HELLO ASK("GO", "") EXPORT("GO", "0x80000000", ALL_FLAGS) ACK("GO")
+#define TRIM(length) "C request type=TRIM length=" length " cookie=1;"
 #define CONTEXTS STRUCTURED "C option option=LIST_META_CONTEXT + hex 0000000000000000;"
 
 static const Row greeting_rows[] = {
@@ -105,12 +107,18 @@ static const Row reply_rows[] = {
      GO EXPORT("GO", "512", "HAS_FLAGS")},
     {"handshake.info.export-length", GO GO_INFO("info info=EXPORT + hex 00") ACK("GO"),
      GO EXPORT("GO", "512", "HAS_FLAGS") ACK("GO")},
+    {"handshake.info.export-length", GO GO_INFO("info info=EXPORT") ACK("GO"),
+     GO EXPORT("GO", "512", "HAS_FLAGS") ACK("GO")},
     {"handshake.info.block-size-length",
      GO SIZES("GO", "minimum=1 preferred=512 maximum=4096 + hex 00"),
      GO SIZES("GO", "minimum=1 preferred=512 maximum=4096")},
     {"handshake.info.once",
      GO GO_INFO("info info=NAME + text a") GO_INFO("info info=NAME + text b"),
      GO GO_INFO("info info=NAME + text a") GO_INFO("info info=DESCRIPTION + text a")},
+    {"handshake.info.once",
+     GO EXPORT("GO", "512", "HAS_FLAGS") GO_INFO("info info=NAME + text a")
+         GO_INFO("info info=NAME + text b"),
+     GO EXPORT("GO", "512", "HAS_FLAGS") GO_INFO("info info=NAME + text a")},
     {"handshake.info.once", GO EXPORT("GO", "512", "HAS_FLAGS") EXPORT("GO", "512", "HAS_FLAGS"),
      GO GO_INFO("info info=0x7001 + text a") GO_INFO("info info=0x7001 + text b")},
     {"handshake.opt-info.export", GO GO_INFO("info info=NAME + text disk") ACK("GO"),
@@ -209,6 +217,8 @@ static const Row transmission_rows[] = {
     {"transmission.reply.magic", OPEN FLUSH("1") "S fill 16 1;", OPEN FLUSH("1") DONE("1")},
     {"transmission.reply.unasked", OPEN FLUSH("1") DONE("1") "S fill 16 1;",
      OPEN FLUSH("1") DONE("1") "S close;"},
+    {"transmission.reply.unasked", OPEN FLUSH("1") DONE("1") "S fill 16 0;",
+     OPEN FLUSH("1") DONE("1") FLUSH("2") DONE("2")},
     {"transmission.reply.simple-only", OPEN FLUSH("1") "S chunk flags=DONE cookie=1;",
      HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk flags=DONE cookie=1;"},
     {"transmission.disc.no-reply", OPEN DISC("9") FAILS("9", "EINVAL"),
@@ -241,6 +251,8 @@ static const Row error_rows[] = {
     {"error.defined-value", OPEN FLUSH("1") FAILS("1", "30"),
      OPEN FLUSH("1") FAILS("1", "ESHUTDOWN")},
     {"error.enomem", OPEN READ("1") FAILS("1", "ENOMEM"), OPEN READ("1") FAILS("1", "EIO")},
+    {"error.enomem", LARGE TRIM("0x2000000") FAILS("1", "ENOMEM"),
+     LARGE TRIM("0x2000001") FAILS("1", "ENOMEM")},
     {"error.enotsup", OPEN FLUSH("1") FAILS("1", "ENOTSUP"),
      OPEN ZEROES("FAST_ZERO") FAILS("1", "ENOTSUP")},
     {"transmission.write-zeroes.enotsup-without-fast", OPEN ZEROES("0") FAILS("1", "ENOTSUP"),
@@ -253,8 +265,9 @@ static const Row error_rows[] = {
     {"error.eoverflow", OPEN READ("1") FAILS("1", "EOVERFLOW"),
      HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") DONE("1")},
     {"error.eoverflow", OPEN ZEROES("0") FAILS("1", "EOVERFLOW"),
-     HELLO ASK("GO", "") EXPORT("GO", "0x80000000", ALL_FLAGS)
-         ACK("GO") "C request type=TRIM length=0x40000000 cookie=1;" FAILS("1", "EOVERFLOW")},
+     LARGE TRIM("0x40000000") FAILS("1", "EOVERFLOW")},
+    {"error.eoverflow", LARGE TRIM("0x2000000") FAILS("1", "EOVERFLOW"),
+     LARGE TRIM("0x2000001") FAILS("1", "EOVERFLOW")},
     {"error.eoverflow", OPEN WRITE("1") FAILS("1", "EOVERFLOW"),
      OPEN WRITE("1") FAILS("1", "ENOSPC")},
 };
