@@ -56,6 +56,19 @@ def play(name: str, mode: list[str], least: int | None = None) -> Outcome:
         return Outcome(name, title, str(error))
 
 
+def play_spawned(name: str) -> Outcome | None:
+    """Plays the cases for which the run starts the peer itself. None if there are none."""
+    title = f"{name}, started by the run"
+    try:
+        with peerlib.ready(name) as peer:
+            if not peer.spawn_cases:
+                return None
+            status, report = peerlib.run_json(peer.spawn_args())
+            return Outcome(name, title, "", status, report, True, len(peer.spawn_cases))
+    except peerlib.PeerError as error:
+        return Outcome(name, title, str(error))
+
+
 def judge(came: Outcome, rows: list[Row], tally: peerlib.Tally) -> set[int]:
     """Checks that the run ended well, and each verdict's line. Returns which lines came true."""
     title, report = came.title, came.report

@@ -13,6 +13,8 @@ A peer file is an INI file with one section, [peer]:
   target    what nbdconform is to be told as --target
   args      its other arguments (optional)
   least     how many cases have to be played at the least (optional)
+  spawn     the cases for which the run starts the command itself, since they send signals, or since the server
+            does not live through them (optional, GLOBs)
 """
 import configparser
 import contextlib
@@ -57,6 +59,9 @@ class Peer:
             "scripts": str(ROOT / "scripts"),
         }
         self.command = shlex.split(self.fill(section["command"]))
+        # The run chooses a socket or a port of its own.
+        self.spawn_command = self.fill(section["command"], "dir", "scripts")
+        self.spawn_cases = section.get("spawn", "").split()
         self.prepare = self.fill(section.get("prepare", ""))
         self.config = self.fill(section.get("config", ""))
         self.pidfile = self.fill(section.get("pidfile", ""))
@@ -67,18 +72,30 @@ class Peer:
         self.log = folder / "log"
         self.process: Optional[subprocess.Popen[bytes]] = None
 
-    def fill(self, text: str) -> str:
-        for key, value in self.fields.items():
-            text = text.replace("{" + key + "}", value)
+    def fill(self, text: str, *keys: str) -> str:
+        for key in keys or self.fields:
+            text = text.replace("{" + key + "}", self.fields[key])
         return text
 
-    def start(self) -> None:
+    def spawn_args(self) -> list[str]:
+        """What a run is told that starts the peer itself, for the cases of `spawn` and no others."""
+        pairs = [(word, self.args[n + 1]) for n, word in enumerate(self.args) if word in ("--only", "--skip")]
+        args = list(self.args)
+        for word, glob in pairs:
+            at = next(n for n in range(len(args)) if args[n:n + 2] == [word, glob])
+            del args[at:at + 2]
+        return ["--spawn", self.spawn_command, *args, *(word for glob in self.spawn_cases for word in ("--only", glob))]
+
+    def make_ready(self) -> None:
         if shutil.which(self.command[0]) is None:
             raise PeerError(f"{self.name}: {self.command[0]} is missing (package {self.package})")
         if self.config:
             (self.folder / "config").write_text(self.config.lstrip("\n"), encoding="utf-8")
         if self.prepare:
             subprocess.run(["sh", "-euc", self.prepare], cwd=self.folder, check=True)
+
+    def start(self) -> None:
+        self.make_ready()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(self.command, cwd=self.folder, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, start_new_session=True)
@@ -156,6 +173,15 @@ def started(name: str) -> Iterator[Peer]:
             yield peer
         finally:
             peer.stop()
+
+
+@contextlib.contextmanager
+def ready(name: str) -> Iterator[Peer]:
+    """The peer called NAME, with all that it needs, but not started."""
+    with tempfile.TemporaryDirectory(prefix="nbdconform-") as folder:
+        peer = Peer(name, pathlib.Path(folder))
+        peer.make_ready()
+        yield peer
 
 
 def names() -> list[str]:
