@@ -1,5 +1,6 @@
 /* Where the program starts: finds the command, and lets it do its work. */
 #include <locale.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,8 +74,13 @@ static int help(int argc, char **argv)
     return cli_run(2, words);
 }
 
+/* What is freed of this size goes back to the system at once. By default such buffers would soon come from the
+ * threads' arenas, where those of several cases add up. */
+#define LARGE_BUFFER (1 << 20)
+
 int main(int argc, char **argv)
 {
+    mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
     /* For the arguments' encoding only: numbers and messages stay as they are. */
     setlocale(LC_CTYPE, "");
     if (argc > 1 && argv[1][0] != '-')
