@@ -149,7 +149,7 @@ static void print_leaks(void)
     size_t count;
     const RefLeakPhase *phases = ref_leak_phases(&count);
 
-    printf("KIND[,at=PHASE][,ending=ENDING][,inside=tls][,every=N]\n\n"
+    printf("KIND[,at=PHASE][,ending=ENDING][,inside=tls][,every=N][,most=N]\n\n"
            "KIND, what is kept of a connection: fd, bytes=N, thread, child, runaway, zombie\n\n"
            "ENDING, how it ends:\n"
            "    soft     by NBD_OPT_ABORT or NBD_CMD_DISC\n"
@@ -274,7 +274,7 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
         {"list-quirks", 0, 0, G_OPTION_ARG_NONE, &options->list_quirks, "List the quirks", NULL},
         {"leak", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->leaks,
          "Keep something of connections that end at a point",
-         "KIND[,at=PHASE][,ending=ENDING][,inside=tls][,every=N]"},
+         "KIND[,at=PHASE][,ending=ENDING][,inside=tls][,every=N][,most=N]"},
         {"list-leaks", 0, 0, G_OPTION_ARG_NONE, &options->list_leaks,
          "List what can leak, and where", NULL},
         {0},

@@ -24,13 +24,17 @@
 /* One that may be computing burdens the machine like so many that sleep. */
 #define COMPUTING 16
 
-/* Memory is asked for once more: so many cycles further on it still has to grow as it did. Arenas of an
- * allocator fill in thousands of cycles, and each takes as long as all before it. */
+/* All is asked for once more: so many cycles further on it still has to grow as it did. Arenas of an
+ * allocator fill in thousands of cycles, and each takes as long as all before it; OpenSSL keeps 20,480 of TLS's
+ * sessions, and two of each connection. A pool of threads or descriptors has its limit, too. */
 #define ENDURANCE_CYCLES 4800u
+#define ENDURANCE_TLS_CYCLES 12000u
 #define ENDURANCE_ROUNDS 8u /* as many as that first rounds, if that is more */
 #define ENDURANCE_KEPT 0.6
 #define ENDURANCE_BYTES (512.0 * 1024 * 1024)
 #define ENDURANCE_COUNT 500 /* what else leaks may grow to */
+#define ENDURANCE_LEAST 24  /* and what it has to, in each half, before it says something */
+#define ENDURANCE_COUNT_US (15.0 * G_USEC_PER_SEC)
 
 typedef struct {
     SoakTrial *trial;
@@ -113,6 +117,14 @@ static bool any(const bool leaks[SOAK_RESOURCES])
     return false;
 }
 
+static bool any_count(const bool leaks[SOAK_RESOURCES])
+{
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++)
+        if (leaks[i] && soak_unit(i) == GROWTH_COUNT)
+            return true;
+    return false;
+}
+
 /* Takes those from LEAKS that have gone down since the rounds ended. */
 static void take_released(const Confirmation *self, const WatchSample *now,
                           bool leaks[SOAK_RESOURCES])
@@ -189,13 +201,15 @@ static void judge(const Confirmation *self, bool leaks[SOAK_RESOURCES])
     }
 }
 
-/* Cycles of each half of the endurance. */
+/* Cycles of each half of memory's endurance. */
 static unsigned endurance_half(const Confirmation *self)
 {
     const SoakTrial *trial = self->trial;
-    double cycles = MAX(ENDURANCE_CYCLES, ENDURANCE_ROUNDS * self->first);
+    bool tls = trial->server->target.tls != NULL;
+    double cycles =
+        MAX(tls ? ENDURANCE_TLS_CYCLES : ENDURANCE_CYCLES, ENDURANCE_ROUNDS * self->first);
 
-    cycles = fmin(cycles, MOST_US / 2 / fmax(trial->cycle_us, 1));
+    cycles = fmin(cycles, (tls ? 2 : 0.5) * MOST_US / fmax(trial->cycle_us, 1));
     cycles = fmin(cycles, ENDURANCE_BYTES / fmax(trial->finding->per_cycle[SOAK_MEMORY], 1));
     return (unsigned)fmax(cycles / 2, FEWEST);
 }
@@ -212,11 +226,25 @@ static bool bears(const Confirmation *self, const bool leaks[SOAK_RESOURCES])
     return true;
 }
 
-static bool endures(const Confirmation *self)
+/* Half of the cycles that counts have to endure: until one of LEAKS has grown as far as it may. */
+static unsigned endurance_of_counts(const Confirmation *self, const bool leaks[SOAK_RESOURCES])
+{
+    const SoakTrial *trial = self->trial;
+    double cycles = fmin(ENDURANCE_CYCLES, ENDURANCE_COUNT_US / fmax(trial->cycle_us, 1));
+
+    for (unsigned i = 0; i < SOAK_RESOURCES; i++)
+        if (leaks[i] && soak_unit(i) == GROWTH_COUNT)
+            cycles =
+                fmin(cycles, (ENDURANCE_COUNT - grown(self, i)) / trial->finding->per_cycle[i]);
+    return (unsigned)fmax(cycles / 2, 0);
+}
+
+/* HALF more cycles, twice: takes those of UNIT from LEAKS that have not grown on as they did. False if it could not
+ * be seen. */
+static bool endure(Confirmation *self, unsigned half, GrowthUnit unit, bool leaks[SOAK_RESOURCES])
 {
     SoakTrial *trial = self->trial;
-    double slope = trial->finding->per_cycle[SOAK_MEMORY];
-    unsigned half = endurance_half(self);
+    double *slopes = trial->finding->per_cycle;
     WatchSample before, after;
 
     if (!soak_server_rest(trial->server, &self->end, &before))
@@ -225,11 +253,16 @@ static bool endures(const Confirmation *self)
         if (!soak_trial_cycle(trial, half) || !soak_trial_control(trial, CONTROL_CYCLES) ||
             !soak_server_rest(trial->server, &before, &after))
             return false;
-        double now = (soak_held(&after, SOAK_MEMORY) - soak_held(&before, SOAK_MEMORY)) / half;
-        if (now < ENDURANCE_KEPT * slope)
-            return false;
-        trial->finding->per_cycle[SOAK_MEMORY] = now;
-        before = after;
+        for (unsigned k = 0; k < SOAK_RESOURCES; k++) {
+            double now = (soak_held(&after, k) - soak_held(&before, k)) / half;
+            if (soak_unit(k) != unit ||
+                (unit == GROWTH_COUNT && slopes[k] * half < ENDURANCE_LEAST))
+                continue;
+            leaks[k] = leaks[k] && now >= ENDURANCE_KEPT * slopes[k];
+            if (leaks[k] && unit == GROWTH_BYTES)
+                slopes[k] = now;
+        }
+        before = self->end = after;
     }
     return true;
 }
@@ -238,7 +271,7 @@ static bool endures(const Confirmation *self)
 static bool leaks_now(SoakTrial *trial, unsigned first, const double *slopes)
 {
     Confirmation self = {.trial = trial, .first = first, .slopes = slopes};
-    bool leaks[SOAK_RESOURCES] = {false};
+    bool leaks[SOAK_RESOURCES] = {false}, endured = true;
 
     if (!play_rounds(&self))
         return false;
@@ -248,9 +281,13 @@ static bool leaks_now(SoakTrial *trial, unsigned first, const double *slopes)
     name_causes(&self, leaks);
     /* A descriptor that is kept often has its connection's memory beside it: that is no leak of its own as
      * long as it is not known to be one. */
-    if (leaks[SOAK_MEMORY] && !(bears(&self, leaks) && endures(&self)))
+    if (leaks[SOAK_MEMORY] &&
+        !(bears(&self, leaks) && endure(&self, endurance_half(&self), GROWTH_BYTES, leaks)))
         leaks[SOAK_MEMORY] = false;
-    if (!any(leaks))
+    unsigned half = endurance_of_counts(&self, leaks);
+    if (any_count(leaks) && trial->server->restless == 0 && half > 0)
+        endured = endure(&self, half, GROWTH_COUNT, leaks);
+    if (!endured || !any(leaks))
         return false;
     memcpy(trial->finding->leaks, leaks, sizeof leaks);
     trial->finding->fd_kind = kind_that_grew(&self);

@@ -278,6 +278,7 @@ static void each_kind_is_kept_once_in_so_many(void)
         {"thread,at=after-go,every=8", {.threads = 1}},
         {"child,at=after-go,every=8", {.children = 1}},
         {"runaway,at=after-go,every=8", {.children = 1}},
+        {"fd,at=after-go,every=2,most=3", {.fds = 1}},
         {"zombie,at=after-go,every=8", {.zombies = 1}},
         {"bytes=64,at=after-go,every=8", {0}},
     };
@@ -381,6 +382,7 @@ static void mistakes_in_leaks_are_told(void)
         "fd,at",
         "fd,ending=",
         "fd,every=two",
+        "fd,most=0",
         "fd ,at=after-go",
         "fd,at=after-go,ending=vanish",
         "fd,inside=plain",

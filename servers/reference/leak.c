@@ -140,7 +140,8 @@ static bool parse_ending(const char *text, LeakEnding *ending, GError **error)
 
 static bool parse_setting(const char *text, Leak *leak, GError **error)
 {
-    uint64_t every = 1;
+    uint64_t number = 1;
+    bool every = g_str_has_prefix(text, "every=");
 
     if (g_str_has_prefix(text, "at="))
         return parse_phase(text + strlen("at="), &leak->phase, error);
@@ -150,11 +151,11 @@ static bool parse_setting(const char *text, Leak *leak, GError **error)
         leak->inside_tls = true;
         return true;
     }
-    if (!g_str_has_prefix(text, "every="))
+    if (!every && !g_str_has_prefix(text, "most="))
         return fail(error, "no such setting of a leak", text);
-    if (!parse_number(text + strlen("every="), UINT_MAX, &every, error))
+    if (!parse_number(strchr(text, '=') + 1, UINT_MAX, &number, error))
         return false;
-    leak->every = (unsigned)every;
+    *(every ? &leak->every : &leak->most) = (unsigned)number;
     return true;
 }
 
@@ -162,7 +163,7 @@ static bool parse(const char *text, Leak *leak, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(text, ",", -1);
 
-    *leak = (Leak){.every = 1};
+    *leak = (Leak){.every = 1, .most = UINT_MAX};
     if (!parse_kind(words[0] != NULL ? words[0] : "", leak, error))
         return false;
     for (char **word = words + 1; *word != NULL; word++)

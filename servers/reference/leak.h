@@ -74,6 +74,7 @@ typedef struct {
     LeakEnding ending;
     bool inside_tls; /* only there */
     unsigned every;  /* that many ends at its point make one leak */
+    unsigned most;   /* so much is kept in all: no leak, but a pool or a cache */
     unsigned ends;   /* atomic: of the threads' connections */
 } Leak;
 

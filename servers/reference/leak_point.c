@@ -196,8 +196,10 @@ void leak_see_end(Connection *c)
     GArray *leaks = c->loop->server->leaks.leaks;
     for (guint i = 0; i < leaks->len; i++) {
         Leak *leak = &g_array_index(leaks, Leak, i);
-        if (has_point(leak, c) &&
-            __atomic_add_fetch(&leak->ends, 1, __ATOMIC_RELAXED) % leak->every == 0)
+        if (!has_point(leak, c))
+            continue;
+        unsigned ends = __atomic_add_fetch(&leak->ends, 1, __ATOMIC_RELAXED);
+        if (ends % leak->every == 0 && ends / leak->every <= leak->most)
             leak_keep(leak, c->fd);
     }
 }

@@ -128,10 +128,12 @@ typedef struct {
 /* All of them, ordered by chapter. */
 const RefQuirk *ref_quirks(size_t *count);
 
-/* A leak is written KIND[,at=PHASE][,ending=ENDING][,every=N]. KIND is what is kept of a connection
- * that ends there: "fd" (its socket), "bytes=N", "thread", "child" or "zombie"; PHASE where its client
+/* A leak is written KIND[,at=PHASE][,ending=ENDING][,every=N][,most=N]. KIND is what is kept of a connection
+ * that ends there: "fd" (its socket), "bytes=N", "thread", "child", "runaway" (a child that computes) or "zombie";
+ * PHASE where its client
  * left, as far as a server can tell; ENDING how: "soft" (by NBD_OPT_ABORT or NBD_CMD_DISC), "eof",
- * "reset", or "hangup" by the server itself; N: only of every Nth. What is left out may be any. */
+ * "reset", or "hangup" by the server itself; every: only of every Nth; most: no more
+ * than N in all. What is left out may be any. */
 typedef struct {
     const char *name;
     const char *about; /* one line */
