@@ -200,6 +200,8 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
         note_silence(player, event);
         return;
     }
+    if (event->kind == EVENT_OTHER && player_excused_by_storage(player, connection, event->message))
+        return;
     requirement = differs != NULL ? requirement_find(REQ("transmission.read.right-bytes"))
                                   : blame_setup(player, connection, line, event);
     /* Another answer than the case hoped for may be the server's good right: it says no more than that

@@ -345,6 +345,11 @@ void player_weigh_needs(Player *player, const Connection *connection);
 SessionMessage *player_transact(Player *player, Connection *connection, const Statement *line,
                                 const RequestSpec *spec);
 
+/* storage.c: MESSAGE came in place of what was due. The case is skipped if it is an error by which a server blames
+ * its storage, and comes each time that the same is asked for again. True if the case is over. */
+bool player_excused_by_storage(Player *player, Connection *connection,
+                               const SessionMessage *message);
+
 /* process.c: leaves all connections; true if the server's process, where that is ours, then ends. The case is
  * skipped, or it was a crash. */
 bool player_sees_end(Player *player);

@@ -251,6 +251,70 @@ static void what_a_server_lacks_at_the_moment_is_no_breach(void)
     }
 }
 
+/* ---- Storage that fails ----------------------------------------------------------------------- */
+
+/* Answers to requests FIRST to LAST, by ERROR. */
+static char *failing(const char *before, unsigned first, unsigned last, const char *error)
+{
+    GString *script = g_string_new(before);
+
+    for (unsigned i = first; i <= last; i++)
+        g_string_append_printf(script, "request; S simple-reply cookie=%u error=%s;", i, error);
+    return g_string_free(script, FALSE);
+}
+
+static void a_case_is_not_for_storage_that_always_fails(void)
+{
+    static const struct {
+        const char *line, *error, *reason;
+    } rows[] = {
+        {": write length=512 data=pattern", "ENOSPC", "WRITE fails on this target (ENOSPC)"},
+        {": write length=512 data=pattern", "EPERM", "WRITE fails on this target (EPERM)"},
+        {": trim length=512", "EIO", "TRIM fails on this target (EIO)"},
+        {": flush", "ENOSPC", "FLUSH fails on this target (ENOSPC)"},
+        {": read length=512 expect=zero", "EIO", "READ fails on this target (EIO)"},
+        {": read length=512 @robust.answers", "EIO", "READ fails on this target (EIO)"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *lines = g_strconcat("open\n", rows[i].line, "\n", NULL);
+        g_autofree char *script = failing(OPEN_DISK, 1, 9, rows[i].error);
+        g_autoptr(Played) played = played_new(lines, script);
+        PLAYED_IS(played, "skip", "", "error.storage-hint");
+        CU_ASSERT_STRING_EQUAL(played->result->reason, rows[i].reason);
+    }
+}
+
+static void storage_that_fails_now_and_then_blocks(void)
+{
+    static const char write[] = "open\n: write length=512 data=pattern\n";
+    g_autofree char *before = failing(OPEN_DISK, 1, 8, "EIO");
+    const char *const last[] = {DONE("9"), FAILS("9", "ENOSPC"), "S close"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(last); i++) {
+        g_autofree char *script = g_strconcat(before, "request;", last[i], NULL);
+        PLAYS(write, script, "blocked", "");
+    }
+    PLAYS("open\n: read length=512\n", OPEN_DISK "request;" FAILS("1", "ENOSPC"), "blocked", "");
+    PLAYS(write, OPEN_DISK "request;" FAILS("1", "EINVAL"), "blocked", "");
+}
+
+/* The server may answer as it likes behind what breaks a MUST: another connection tells. */
+static void storage_is_asked_where_we_have_broken_nothing(void)
+{
+    static const char lines[] = BEYOND "S: error\n: read length=512\n";
+    static const char broken[] =
+        OPEN_DISK "request;" FAILS("1", "EINVAL") "request;" FAILS("2", "EIO");
+    g_autofree char *fails = failing(OPEN_DISK, 1, 8, "EIO");
+    const char *const always[] = {broken, fails, NULL};
+    const char *const here[] = {broken, OPEN_DISK "request;" DATA("1"), NULL};
+    g_autoptr(Played) skipped = played_scripts_new(lines, always, NULL);
+    g_autoptr(Played) blocked = played_scripts_new(lines, here, NULL);
+
+    PLAYED_IS(skipped, "skip", "", "error.storage-hint");
+    PLAYED_IS(blocked, "blocked", "", "");
+}
+
 void play_fair_tests(void)
 {
     CU_pSuite suite = CU_add_suite("play: fairness", NULL, NULL);
@@ -271,4 +335,7 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, what_comes_behind_the_last_reply_is_judged);
     CU_ADD_TEST(suite, nobody_is_blamed_for_what_no_line_asks);
     CU_ADD_TEST(suite, what_a_server_lacks_at_the_moment_is_no_breach);
+    CU_ADD_TEST(suite, a_case_is_not_for_storage_that_always_fails);
+    CU_ADD_TEST(suite, storage_that_fails_now_and_then_blocks);
+    CU_ADD_TEST(suite, storage_is_asked_where_we_have_broken_nothing);
 }
