@@ -175,11 +175,14 @@ static int finish_reports(const Invocation *invocation, int status)
     return status;
 }
 
-static int judge(const RunSummary *summary)
+static int judge(const Invocation *invocation, const RunSummary *summary)
 {
     int status = run_exit_status(summary);
 
-    if (status == CLI_UNREACHABLE)
+    if (summary->no_export > 0) {
+        g_autofree char *missing = report_missing_export(summary, export_name(invocation));
+        cli_complain("%s", missing);
+    } else if (status == CLI_UNREACHABLE)
         cli_complain("no case could be played: each was skipped or blocked");
     return status;
 }
@@ -242,5 +245,5 @@ int cli_run(int argc, char **argv)
         cli_complain("%s", error->message);
         return status_of(error);
     }
-    return finish_reports(&invocation, judge(summary));
+    return finish_reports(&invocation, judge(&invocation, summary));
 }

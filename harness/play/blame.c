@@ -1,4 +1,6 @@
 /* What came in place of what was due: whether that is anybody's fault, and which requirement it breaks. */
+#include <string.h>
+
 #include "play/answer.h"
 #include "play/player.h"
 
@@ -135,6 +137,17 @@ static bool excused(Player *player, const Connection *connection, const Requirem
            !connection->shut && session_cut(session, SIDE_CLIENT);
 }
 
+/* The case's own line leads into the export that the target has not. */
+static bool wants_missing_export(Player *player, const SessionMessage *message)
+{
+    g_autoptr(GBytes) name =
+        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+
+    return message->kind == WIRE_OPTION_REPLY &&
+           message->value[REPLY_TYPE] == NBD_REP_ERR_UNKNOWN &&
+           player_excused_by_export(player, name);
+}
+
 /* The error of the reply that came in place of what was due; 0 where none came. */
 static uint64_t error_of(const Event *event)
 {
@@ -200,7 +213,9 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
         note_silence(player, event);
         return;
     }
-    if (event->kind == EVENT_OTHER && player_excused_by_storage(player, connection, event->message))
+    if (event->kind == EVENT_OTHER &&
+        (wants_missing_export(player, event->message) ||
+         player_excused_by_storage(player, connection, event->message)))
         return;
     requirement = differs != NULL ? requirement_find(REQ("transmission.read.right-bytes"))
                                   : blame_setup(player, connection, line, event);

@@ -1,4 +1,6 @@
 /* The way into the transmission phase, as a correct client goes it, in the run's mode: step by step. */
+#include <string.h>
+
 #include "play/player.h"
 
 /* ---- Waiting for a step ----------------------------------------------------------------------- */
@@ -100,6 +102,22 @@ static Match match_export_or_close(Player *player, Connection *connection, gpoin
     return message == NULL || message->kind == WIRE_EXPORT ? MATCH_YES : MATCH_NO;
 }
 
+bool player_excused_by_export(Player *player, GBytes *name)
+{
+    const char *missing = player->mode->export_name;
+
+    if (player->target == NULL || !player->target->unknown_export ||
+        g_bytes_get_size(name) != strlen(missing) ||
+        memcmp(g_bytes_get_data(name, NULL), missing, strlen(missing)) != 0)
+        return false;
+    if (*missing == '\0')
+        player_skip(player, "the server has no default export");
+    else
+        player_skip(player, "the server has no export \"%s\"", missing);
+    player->result->no_export = true;
+    return true;
+}
+
 static bool export_name(Player *player, Connection *connection, GBytes *name)
 {
     g_autoptr(GByteArray) data = g_byte_array_new();
@@ -110,12 +128,13 @@ static bool export_name(Player *player, Connection *connection, GBytes *name)
     if (event.kind != EVENT_MATCH)
         player_unexpected(player, connection, NULL, &event);
     session_message_free(event.message);
-    if (event.kind == EVENT_MATCH && event.index == 1)
+    if (event.kind == EVENT_MATCH && event.index == 1 && !player_excused_by_export(player, name))
         player_skip(player, "the server refuses NBD_OPT_EXPORT_NAME, as it may");
     return event.kind == EVENT_MATCH && event.index == 0;
 }
 
-static bool refused(Player *player, const Connection *connection, const SessionMessage *reply)
+static bool refused(Player *player, const Connection *connection, GBytes *name,
+                    const SessionMessage *reply)
 {
     if (reply->value[REPLY_TYPE] == NBD_REP_ERR_TLS_REQD &&
         session_facts(connection->session)->tls == SESSION_TLS_NONE) {
@@ -129,6 +148,8 @@ static bool refused(Player *player, const Connection *connection, const SessionM
         return false;
     }
     player->unknown_export |= reply->value[REPLY_TYPE] == NBD_REP_ERR_UNKNOWN;
+    if (reply->value[REPLY_TYPE] == NBD_REP_ERR_UNKNOWN && player_excused_by_export(player, name))
+        return false;
     g_autofree char *text = session_message_describe(reply);
     player_block(player, REQ("baseline.opt-go"), "NBD_OPT_GO is refused: %s", text);
     return false;
@@ -170,7 +191,7 @@ static bool enter(Player *player, Connection *connection, GBytes *name)
         return false;
     if (reply->value[REPLY_TYPE] == NBD_REP_ERR_UNSUP) /* as clients do with old servers */
         return export_name(player, connection, name);
-    return reply->value[REPLY_TYPE] == NBD_REP_ACK || refused(player, connection, reply);
+    return reply->value[REPLY_TYPE] == NBD_REP_ACK || refused(player, connection, name, reply);
 }
 
 bool player_enter(Player *player, Connection *connection, GBytes *name)

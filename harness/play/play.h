@@ -76,6 +76,7 @@ typedef struct {
     bool spent;       /* the server's process was signalled: another is due before the next case */
     bool doubtful;    /* could be the doing of something else: to be played again, alone */
     bool hung_up;     /* doubtful because the peer, after its greeting, hung up: it was there */
+    bool no_export;   /* skipped: the target has no export of the run's name */
     bool unsettled;   /* writes may be under way still: what is in its region may change */
     char *transcript; /* both sides, in the notation, with hex of what is not understood */
     unsigned duration_us;
@@ -120,7 +121,7 @@ typedef struct {
     SessionFacts facts;     /* of a session that entered transmission, or came as far as it could */
     bool entered;           /* the session reached the transmission phase */
     bool insists_on_tls;    /* it was not let in for want of TLS */
-    bool unknown_export;    /* it was not let in for there is no such export */
+    bool unknown_export;    /* it was not let in, for there is no export of that name */
     unsigned connections;   /* how many it serves at once, as far as tried; at least 1 */
     bool limited;           /* … and it did not serve all that were tried */
     bool concurrent_writes; /* writes on several connections are safe */
@@ -179,6 +180,9 @@ Transport *play_reach(const PlayMode *mode, const PlayTarget *target, GError **e
  * connected to, or with which there is no TLS though the mode requires it: false and ERROR. WANTED: how many
  * connections at once are of interest. */
 bool play_probe(const PlayMode *mode, unsigned wanted, PlayTarget *target, GError **error);
+
+/* The names of exports that the target lists, of char *, at most MOST of them. NULL if it does not tell. */
+GPtrArray *play_list_exports(const PlayMode *mode, unsigned most);
 
 /* The manual of the notation's verbs, needs and variables, from the texts beside their code, in Markdown.
  * The caller frees it. */

@@ -22,7 +22,7 @@ typedef struct {
     bool skipped, blocked, broken;
     bool serving;        /* it is only seen whether the target serves: in the run's mode */
     bool insists_on_tls; /* an option was answered by ERR_TLS_REQD on the way to the test */
-    bool unknown_export; /* NBD_OPT_GO on the way to the test was answered by ERR_UNKNOWN */
+    bool unknown_export; /* on the way to the test, ERR_UNKNOWN was the answer to GO or INFO */
     char *tls_problem;   /* why there is no TLS, where it should be; or NULL */
     int last_signal;     /* the last one that the case sent to the server; 0: none */
     uint64_t region;
@@ -344,6 +344,9 @@ void player_weigh_needs(Player *player, const Connection *connection);
  * it is not. */
 SessionMessage *player_transact(Player *player, Connection *connection, const Statement *line,
                                 const RequestSpec *spec);
+
+/* enter.c: the target, as the probe has seen, has no export called NAME, the run's: the case is skipped. */
+bool player_excused_by_export(Player *player, GBytes *name);
 
 /* storage.c: MESSAGE came in place of what was due. The case is skipped if it is an error by which a server blames
  * its storage, and comes each time that the same is asked for again. True if the case is over. */

@@ -143,6 +143,48 @@ static const Scenario *no_lines(void)
     return &scenario;
 }
 
+/* Each name that is listed, and the final reply. */
+static Match match_listed(Player *player, Connection *connection, gpointer data,
+                          const SessionMessage *message, guint *index)
+{
+    (void)player;
+    (void)connection;
+    (void)data;
+    *index = message != NULL && session_message_is_final(message);
+    return match_if(message != NULL && message->kind == WIRE_OPTION_REPLY);
+}
+
+static void add_listed(GPtrArray *names, const SessionMessage *message)
+{
+    uint64_t length = message->inner_value[REP_SERVER_NAME_LENGTH];
+
+    if (message->inner == WIRE_REP_SERVER && message->data->len >= 4 &&
+        length <= message->data->len - 4)
+        g_ptr_array_add(names, g_strndup((const char *)message->data->data + 4, length));
+}
+
+/* False if it does not list them. */
+static bool list_exports(Player *player, GPtrArray *names, unsigned most)
+{
+    Connection *connection = player_connect(player, "list");
+    g_autoptr(GByteArray) nothing = g_byte_array_new();
+
+    if (connection == NULL || !player_negotiate(player, connection) ||
+        session_facts(connection->session)->style != STYLE_FIXED_NEWSTYLE)
+        return false;
+    player_option(player, connection, NBD_OPT_LIST, nothing);
+    while (names->len < most) {
+        Event event = player_await(player, connection, match_listed, NULL);
+        g_autoptr(SessionMessage) message = event.message;
+        if (event.kind != EVENT_MATCH)
+            return false;
+        if (event.index == 1)
+            return message->value[REPLY_TYPE] == NBD_REP_ACK;
+        add_listed(names, message);
+    }
+    return true;
+}
+
 static Match match_block_size(Player *player, Connection *connection, gpointer data,
                               const SessionMessage *message, guint *index)
 {
@@ -176,6 +218,9 @@ static void learn_sizes(Player *player, PlayTarget *target)
         target->facts.preferred = (uint32_t)event.message->inner_value[INFO_BLOCK_SIZE_PREFERRED];
         target->facts.maximum = (uint32_t)event.message->inner_value[INFO_BLOCK_SIZE_MAXIMUM];
     }
+    bool unknown = event.kind == EVENT_OTHER && event.message->kind == WIRE_OPTION_REPLY &&
+                   event.message->value[REPLY_TYPE] == NBD_REP_ERR_UNKNOWN;
+    target->unknown_export |= unknown && !target->entered;
     session_message_free(event.message);
     player_leave(connection);
 }
@@ -203,20 +248,24 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
         learn_sizes(player, target);
 }
 
+/* What a player needs that plays no case; its values are to be freed. */
+static PlayCase no_case(void)
+{
+    return (PlayCase){.id = (char *)"setup",
+                      .title = (char *)"",
+                      .scenario = no_lines(),
+                      .values = scope_values_new(),
+                      .connections = 1};
+}
+
 bool play_probe(const PlayMode *mode, unsigned wanted, PlayTarget *target, GError **error)
 {
-    PlayCase play_case = {.id = (char *)"setup",
-                          .title = (char *)"",
-                          .scenario = no_lines(),
-                          .values = scope_values_new(),
-                          .connections = 1};
     Transport *transport = transport_connect(mode->address, mode->timeout_ms, error);
 
     *target = (PlayTarget){.connections = 1};
-    if (transport == NULL) {
-        g_hash_table_unref(play_case.values);
+    if (transport == NULL)
         return false;
-    }
+    PlayCase play_case = no_case();
     Player *player = player_new(&play_case, mode, NULL, 0);
     g_ptr_array_add(player->connections,
                     play_connection_new("A", transport, player->transcript, false));
@@ -228,4 +277,16 @@ bool play_probe(const PlayMode *mode, unsigned wanted, PlayTarget *target, GErro
     play_result_free(player_finish(player));
     g_hash_table_unref(play_case.values);
     return good;
+}
+
+GPtrArray *play_list_exports(const PlayMode *mode, unsigned most)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    PlayCase play_case = no_case();
+    Player *player = player_new(&play_case, mode, NULL, 0);
+
+    bool told = list_exports(player, names, most);
+    play_result_free(player_finish(player));
+    g_hash_table_unref(play_case.values);
+    return told ? g_steal_pointer(&names) : NULL;
 }

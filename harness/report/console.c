@@ -59,21 +59,6 @@ static void draw_status(Console *console, const RunSummary *so_far)
 
 /* ---- Observing -------------------------------------------------------------------------------- */
 
-/* No fault of the server: there need not be a default export. Only cases that need none are worth playing. */
-static void print_unknown_export(Console *console, const char *name)
-{
-    g_autofree char *clean = report_clean(name);
-
-    if (*name == '\0')
-        fputs("The server has no default export: give --export NAME, or most cases are blocked.\n",
-              console->paper.out);
-    else
-        fprintf(console->paper.out,
-                "The server does not know the export %s: give another --export, or most cases are "
-                "blocked.\n",
-                clean);
-}
-
 static void begin(void *self, const RunOptions *options, const RunSummary *summary)
 {
     Console *console = self;
@@ -90,8 +75,6 @@ static void begin(void *self, const RunOptions *options, const RunSummary *summa
         fputs(
             "The server refuses extended headers: the cases are played with structured replies.\n",
             console->paper.out);
-    if (summary->target.unknown_export)
-        print_unknown_export(console, options->mode.export_name);
     draw_status(console, summary);
     fflush(console->paper.out);
 }

@@ -38,6 +38,9 @@ const RunObserver *report_observer(const Report *report);
 /* After the run: false and ERROR if the report could not be written. */
 bool report_finish(Report *report, GError **error);
 
+/* What to tell a user whose server has no export called NAME, the run's: one line. The caller frees it. */
+char *report_missing_export(const RunSummary *summary, const char *name);
+
 /* TEXT as one word of a shell's command line. The caller frees it. */
 char *report_shell_word(const char *text);
 

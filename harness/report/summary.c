@@ -145,6 +145,40 @@ char *report_closing_line(const RunSummary *summary)
     return g_string_free(line, FALSE);
 }
 
+/* ---- An export that is not there --------------------------------------------------------------- */
+
+/* More would be no line any more. */
+#define SHOWN_NAMES 5u
+
+static void append_names(GString *line, const GPtrArray *names)
+{
+    if (names == NULL)
+        return;
+    g_string_append(line, names->len == 0 ? "; it lists none" : "; it lists ");
+    for (guint i = 0; i < MIN(names->len, SHOWN_NAMES); i++) {
+        g_autofree char *name = report_clean(names->pdata[i]);
+        g_string_append_printf(line, "%s\"%s\"", i > 0 ? ", " : "", name);
+    }
+    if (names->len > SHOWN_NAMES)
+        g_string_append(line, " and more");
+}
+
+char *report_missing_export(const RunSummary *summary, const char *name)
+{
+    GString *line = g_string_new("the server has no ");
+    g_autofree char *clean = report_clean(name);
+
+    if (*name == '\0')
+        g_string_append(line, "default export");
+    else
+        g_string_append_printf(line, "export \"%s\"", clean);
+    g_string_append_printf(line, ", and %u %s: give %s by --export NAME", summary->no_export,
+                           summary->no_export == 1 ? "case needs it" : "cases need it",
+                           *name == '\0' ? "one" : "another");
+    append_names(line, summary->listed);
+    return g_string_free(line, FALSE);
+}
+
 void report_print_summary(const Paper *paper, const RunSummary *summary)
 {
     g_autofree char *line = report_closing_line(summary);

@@ -5,6 +5,7 @@
 #include "run/private.h"
 
 #define DEFAULT_JOBS 4u
+#define LISTED 6u /* names to tell a user who gave none */
 #define TICK_US (G_USEC_PER_SEC / 10)
 
 /* ---- Jobs ------------------------------------------------------------------------------------- */
@@ -377,6 +378,8 @@ RunSummary *run_cases(const RunOptions *options, GError **error)
         return NULL;
     }
     summary->probed = true;
+    if (summary->target.unknown_export)
+        summary->listed = play_list_exports(&mode, LISTED);
     run_init(&run, &mode, server);
 
     run_tell_begin(options, summary);

@@ -36,6 +36,8 @@ typedef struct {
     bool interrupted;
     PlayTarget target; /* what the probe learned */
     bool probed;
+    unsigned no_export; /* cases that were skipped since the target has no export of that name; … */
+    GPtrArray *listed; /* … if there are any: some of the names that it lists, of char *, or NULL */
     GPtrArray *entries;   /* of RunEntry, in the catalogue's order; those not played are absent. The
                              first may be "setup": what was found on the way to the tests. It belongs
                              to no scenario */
@@ -59,7 +61,8 @@ struct RunObserver {
  * 125) or the harness fails. */
 RunSummary *run_cases(const RunOptions *options, GError **error);
 
-/* 0: conforming; 1: something failed; 2: harness errors; 125: nothing could be played. */
+/* 0: conforming; 1: something failed; 2: harness errors; 125: nothing could be played, or nothing that needs an
+ * export, since there is none of that name. */
 int run_exit_status(const RunSummary *summary);
 
 #endif

@@ -18,6 +18,7 @@ void run_summary_free(RunSummary *summary)
     g_ptr_array_unref(summary->entries);
     if (summary->setup_case != NULL)
         play_case_free(summary->setup_case);
+    g_clear_pointer(&summary->listed, g_ptr_array_unref);
     g_free(summary);
 }
 
@@ -49,6 +50,7 @@ static void count(RunSummary *summary, const PlayResult *result)
     summary->robustness += result->kind == KIND_ROBUSTNESS;
     summary->no_answer += result->kind == KIND_NO_ANSWER;
     summary->hints += result->kind == KIND_HINT;
+    summary->no_export += result->no_export;
 }
 
 void run_file(const RunOptions *options, RunSummary *summary, const PlayCase *play_case,
@@ -143,7 +145,7 @@ int run_exit_status(const RunSummary *summary)
         return 1;
     if (summary->count[VERDICT_ERROR] > 0 || summary->interrupted)
         return 2;
-    if (count_played(summary) == 0)
+    if (count_played(summary) == 0 || summary->no_export > 0)
         return 125;
     return summary->count[VERDICT_BLOCKED] > 0 ? 1 : 0;
 }

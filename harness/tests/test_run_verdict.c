@@ -147,7 +147,7 @@ static void a_way_that_nobody_gets_through_blocks_all(void)
 
 static void a_refusal_blocks_without_a_breach(void)
 {
-    static const char *const refuses[] = {HELLO "option;" ERROR("GO", "ERR_UNKNOWN"), NULL};
+    static const char *const refuses[] = {HELLO "option;" ERROR("GO", "ERR_POLICY"), NULL};
     g_autoptr(Watch) watch = ran_watch_new(refuses, MIB, 0);
     g_autoptr(Cases) cases = cases_repeat("open\n: flush @robust.answers\n", 2);
     RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
@@ -156,6 +156,84 @@ static void a_refusal_blocks_without_a_breach(void)
     g_autoptr(RunSummary) summary = ran(&options);
     RAN_IS(summary, "c0: blocked, c1: blocked");
     CU_ASSERT_EQUAL(run_exit_status(summary), 125);
+}
+
+#define NO_EXPORT HELLO "option;" ERROR("GO", "ERR_UNKNOWN")
+
+static void without_the_export_what_needs_it_is_skipped_and_the_rest_played(void)
+{
+    static const char *const unknown[] = {NO_EXPORT, NULL};
+    static const char *const lines[] = {
+        "open\n: flush @robust.answers\n",
+        "negotiate\nC: option GO name=$export\nS: reply GO ACK\n",
+        "connect\nS: greeting newstyle @handshake.newstyle.greeting\n", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(unknown, MIB, 0);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    RAN_IS(summary, "c0: skip, c1: skip, c2: pass");
+    CU_ASSERT_TRUE(summary->target.unknown_export);
+    CU_ASSERT_EQUAL(summary->no_export, 2);
+    CU_ASSERT_PTR_NULL(summary->listed);
+    CU_ASSERT_EQUAL(run_exit_status(summary), 125);
+}
+
+static void the_names_that_are_listed_are_there_to_be_told(void)
+{
+    static const char *const scripts[] = {NO_EXPORT,
+                                          NO_EXPORT,
+                                          NO_EXPORT,
+                                          NO_EXPORT,
+                                          HELLO "option;" LISTED("a") LISTED("b") ACK("LIST"),
+                                          NO_EXPORT,
+                                          NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, 0);
+    g_autoptr(Cases) cases = cases_repeat("open\n", 1);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(summary->listed);
+    CU_ASSERT_EQUAL_FATAL(summary->listed->len, 2);
+    CU_ASSERT_STRING_EQUAL(summary->listed->pdata[0], "a");
+    CU_ASSERT_STRING_EQUAL(summary->listed->pdata[1], "b");
+}
+
+/* By EXPORT_NAME a server can only hang up; what it answers to INFO says why. */
+static void by_export_name_the_answer_to_info_tells_that_there_is_no_export(void)
+{
+    static const char hangs_up[] = HELLO "option; S close";
+    static const char greets[] = HELLO;
+    static const char unknown[] = HELLO "option;" ERROR("INFO", "ERR_UNKNOWN");
+    static const char policy[] = HELLO "option;" ERROR("INFO", "ERR_POLICY");
+    const char *const scripts[2][7] = {{hangs_up, greets, greets, greets, unknown, hangs_up, NULL},
+                                       {hangs_up, greets, greets, greets, policy, hangs_up, NULL}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(scripts); i++) {
+        g_autoptr(Watch) watch = ran_watch_new(scripts[i], MIB, 0);
+        g_autoptr(Cases) cases = cases_repeat("open\n", 1);
+        RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+        options.mode.timeout_ms = PATIENT_MS;
+        options.mode.enter = ENTER_EXPORT_NAME;
+        g_autoptr(RunSummary) summary = ran(&options);
+        RAN_IS(summary, "c0: skip");
+        CU_ASSERT_EQUAL(summary->no_export, i == 0);
+    }
+}
+
+static void an_export_that_is_lost_on_the_way_blocks(void)
+{
+    static const char *const scripts[] = {"serve", "serve", "serve", "serve", NO_EXPORT, NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, 0);
+    g_autoptr(Cases) cases = cases_repeat("open export=\"x\"\n: flush\n", 2);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    RAN_IS(summary, "c0: blocked, c1: blocked");
+    CU_ASSERT_EQUAL(summary->no_export, 0);
 }
 
 /* ---- Strictness and exit statuses ------------------------------------------------------------- */
@@ -184,17 +262,20 @@ static void the_exit_status_follows_from_the_verdicts(void)
         unsigned pass, warn, fail, skip, blocked, error;
         bool interrupted;
         int status;
+        unsigned no_export;
     } rows[] = {
-        {1, 0, 0, 0, 0, 0, false, 0},   {0, 1, 0, 0, 0, 0, false, 0},
-        {1, 1, 0, 9, 0, 0, false, 0},   {1, 0, 1, 0, 0, 0, false, 1},
-        {0, 0, 1, 0, 0, 1, true, 1},    {1, 0, 0, 0, 1, 0, false, 1},
-        {1, 0, 0, 0, 0, 1, false, 2},   {1, 0, 0, 0, 0, 0, true, 2},
-        {0, 0, 0, 0, 0, 0, true, 2},    {0, 0, 0, 5, 0, 0, false, 125},
-        {0, 0, 0, 0, 5, 0, false, 125}, {0, 0, 0, 0, 0, 0, false, 125},
+        {1, 0, 0, 0, 0, 0, false, 0, 0},   {0, 1, 0, 0, 0, 0, false, 0, 0},
+        {1, 1, 0, 9, 0, 0, false, 0, 0},   {1, 0, 1, 0, 0, 0, false, 1, 0},
+        {0, 0, 1, 0, 0, 1, true, 1, 0},    {1, 0, 0, 0, 1, 0, false, 1, 0},
+        {1, 0, 0, 0, 0, 1, false, 2, 0},   {1, 0, 0, 0, 0, 0, true, 2, 0},
+        {0, 0, 0, 0, 0, 0, true, 2, 0},    {0, 0, 0, 5, 0, 0, false, 125, 0},
+        {0, 0, 0, 0, 5, 0, false, 125, 0}, {0, 0, 0, 0, 0, 0, false, 125, 0},
+        {9, 0, 0, 2, 0, 0, false, 125, 2}, {9, 0, 1, 2, 0, 0, false, 1, 2},
+        {9, 0, 0, 2, 0, 1, false, 2, 2},   {9, 0, 0, 2, 3, 0, false, 125, 2},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        RunSummary summary = {.interrupted = rows[i].interrupted};
+        RunSummary summary = {.interrupted = rows[i].interrupted, .no_export = rows[i].no_export};
         summary.count[VERDICT_PASS] = rows[i].pass;
         summary.count[VERDICT_WARN] = rows[i].warn;
         summary.count[VERDICT_FAIL] = rows[i].fail;
@@ -339,6 +420,10 @@ void run_verdict_tests(void)
     CU_ADD_TEST(suite, what_every_case_meets_on_the_way_is_reported_once_and_first);
     CU_ADD_TEST(suite, a_way_that_nobody_gets_through_blocks_all);
     CU_ADD_TEST(suite, a_refusal_blocks_without_a_breach);
+    CU_ADD_TEST(suite, without_the_export_what_needs_it_is_skipped_and_the_rest_played);
+    CU_ADD_TEST(suite, the_names_that_are_listed_are_there_to_be_told);
+    CU_ADD_TEST(suite, by_export_name_the_answer_to_info_tells_that_there_is_no_export);
+    CU_ADD_TEST(suite, an_export_that_is_lost_on_the_way_blocks);
     CU_ADD_TEST(suite, a_strict_run_fails_by_a_broken_should_and_not_by_a_hint);
     CU_ADD_TEST(suite, the_exit_status_follows_from_the_verdicts);
     CU_ADD_TEST(suite, what_was_met_on_the_way_is_no_case_that_was_played);
