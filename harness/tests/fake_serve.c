@@ -111,6 +111,8 @@ static bool react(FakeConnection *connection, const FakeConfig *config, const Fa
         return request->command != NBD_CMD_DISC && answer(connection, request, NBD_SUCCESS);
     case FAKE_FAIL:
         return answer(connection, request, NBD_EINVAL);
+    case FAKE_REFUSE:
+        return answer(connection, request, NBD_ENOTSUP);
     case FAKE_IGNORE:
         return true;
     case FAKE_CLOSE:

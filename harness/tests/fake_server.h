@@ -38,7 +38,8 @@ typedef struct {
     uint64_t flags, command, cookie, offset, length;
 } FakeRequest;
 
-typedef enum { FAKE_ANSWER, FAKE_FAIL, FAKE_IGNORE, FAKE_CLOSE } FakeReaction;
+/* FAKE_REFUSE is failing with ENOTSUP. */
+typedef enum { FAKE_ANSWER, FAKE_FAIL, FAKE_REFUSE, FAKE_IGNORE, FAKE_CLOSE } FakeReaction;
 
 typedef struct {
     bool tcp; /* on 127.0.0.1; else an abstract Unix socket */

@@ -52,6 +52,9 @@ static const SessionRow context_rows[] = {
     {"extended.required.list-base",
      IN LIST(NONE) LISTED("0", " + text base:a") EXT_REQD("LIST_META_CONTEXT"),
      IN LIST(NONE) EXT_REQD("LIST_META_CONTEXT")},
+    {"extended.required.list-base",
+     IN LIST(NONE) LISTED("0", " + text base:a") EXT_REQD("LIST_META_CONTEXT"),
+     IN LIST(NONE) LISTED("0", " + text x-ab:c") EXT_REQD("LIST_META_CONTEXT")},
     {"extended.required.set-base", IN SET(BASE) EXT_REQD("SET_META_CONTEXT"),
      IN SET(BOTH) EXT_REQD("SET_META_CONTEXT")},
     {"extended.required.set-base", IN SET(BASES) EXT_REQD("SET_META_CONTEXT"),
@@ -70,6 +73,8 @@ static const SessionRow context_rows[] = {
      IN SET(" + hex 000000000000000100000002 + text a:")},
     {"string.no-nul", IN SET(" + hex 000000020000 + hex 00000000"),
      IN SET(" + hex 000000026161 + hex 00000000")},
+    {"string.no-nul", IN LIST(" + hex 0000000100 + hex 00000000"),
+     IN LIST(" + hex 0000000161 + hex 00000000")},
 };
 SESSION_ROWS(session_context_rows, context_rows);
 
@@ -103,6 +108,9 @@ static const SessionRow tls_rows[] = {
          REQD("STRUCTURED_REPLY")},
     {"tls.selective.tls-reqd-export", HELLO INFO("disk") REQD("INFO") GO_OK,
      HELLO INFO("other") REQD("INFO") GO_OK},
+    {"tls.selective.tls-reqd-export",
+     HELLO INFO("other") REQD("INFO") INFO("disk") REQD("INFO") GO_OK,
+     HELLO INFO("other") REQD("INFO") INFO("third") REQD("INFO") GO_OK},
     {"tls.selective.tls-reqd-export", HELLO ASK("GO", "") REQD("GO") GO_OK,
      HELLO INFO_OK("disk") ASK("GO", "") REQD("GO")},
     {"tls.inside.no-tls-reqd", STARTED ASK("GO", "") REQD("GO"),

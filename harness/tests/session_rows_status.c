@@ -33,6 +33,12 @@ static const SessionRow status_rows[] = {
     {"transmission.block-status.length",
      IN("4096") STATUS("DONE", "01", EXTENT("1000", "00") " + hex 00"),
      IN("4096") STATUS("DONE", "01", EXTENT("1000", "00"))},
+    {"transmission.block-status.extent-nonzero",
+     IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0000", "00")),
+     IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0200", "00"))},
+    {"transmission.block-status.within-export",
+     IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") " + hex 0011000000000000"),
+     IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") " + hex 0010fe0000000000")},
     {"transmission.block-status.within-export",
      IN("4096") STATUS("DONE", "01", " + hex 0011020000000000"),
      IN("4096") STATUS("DONE", "01", " + hex 0011000000000000")},
@@ -65,6 +71,9 @@ static const SessionRow status_rows[] = {
      IN_TWO STATUS("0", "02", EXTENT("1000", "00")) STATUS("0", "01", EXTENT("1000", "00"))
          CHUNK_DONE("1")},
     {"transmission.block-status.one-chunk-per-context",
+     IN_TWO STATUS("DONE", "01", EXTENT("1000", "00")),
+     IN_TWO STATUS("0", "01", EXTENT("1000", "00")) STATUS("DONE", "02", EXTENT("1000", "00"))},
+    {"transmission.block-status.one-chunk-per-context",
      IN_TWO STATUS("DONE", "02", EXTENT("1000", "00")),
      IN_TWO STATUS("0", "02", EXTENT("1000", "00")) CHUNK_ERROR("1", "05")},
     {"transmission.block-status.extent-nonzero",
@@ -73,6 +82,11 @@ static const SessionRow status_rows[] = {
     {"transmission.block-status.sum",
      IN("4096") STATUS("DONE", "01", EXTENT("1000", "00") EXTENT("0200", "01")),
      IN("4096") STATUS("DONE", "01", EXTENT("0e00", "00") EXTENT("1200", "01"))},
+    {"transmission.block-status.sum",
+     IN("4096")
+         STATUS("DONE", "01", EXTENT("0800", "00") EXTENT("0800", "01") EXTENT("0200", "00")),
+     IN("4096")
+         STATUS("DONE", "01", EXTENT("0800", "00") EXTENT("0600", "01") EXTENT("0400", "00"))},
     {"transmission.block-status.coalesced",
      IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0200", "01")),
      IN("4096")
@@ -85,6 +99,9 @@ static const SessionRow status_rows[] = {
     {"transmission.block-status.aligned-512", IN("4096") STATUS("DONE", "01", EXTENT("0ff0", "01")),
      ONE ASK("GO", "") EXPORT("GO", "5001", ALL_FLAGS) ACK("GO") ASKS("4096")
          STATUS("DONE", "01", EXTENT("1389", "01"))},
+    {"transmission.block-status.aligned-512",
+     IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0100", "00")),
+     IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0200", "00"))},
     {"transmission.block-status.aligned-minimum",
      SIZED("1024") ASKS("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0e00", "00")),
      SIZED("512") ASKS("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0e00", "00"))},
@@ -101,6 +118,9 @@ static const SessionRow status_rows[] = {
     {"transmission.chunk.error-offset-bounds",
      IN("4096") "S chunk type=ERROR_OFFSET flags=DONE cookie=1 + hex 0000000500000000000000001000;",
      IN("0") "S chunk type=ERROR_OFFSET flags=DONE cookie=1 + hex 0000000500000000000000001000;"},
+    {"metadata.allocation.reserved",
+     IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0200", "04")),
+     IN("4096") STATUS("DONE", "01", EXTENT("0200", "01") EXTENT("0200", "02"))},
     {"metadata.allocation.reserved", IN("4096") STATUS("DONE", "01", EXTENT("1000", "04")),
      IN_TWO STATUS("0", "01", EXTENT("1000", "03")) STATUS("DONE", "02", EXTENT("1000", "04"))},
 };

@@ -172,7 +172,7 @@ static void the_last_option_says_whether_sizes_were_asked_for(void)
     g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
     const SessionFacts *facts = session_facts(talk->session);
 
-    talk_say(talk, HELLO ASK("INFO", " BLOCK_SIZE") EXPORT("INFO", "4194304", "HAS_FLAGS")
+    talk_say(talk, HELLO ASK("INFO", " NAME BLOCK_SIZE") EXPORT("INFO", "4194304", "HAS_FLAGS")
                        SIZES("INFO", "minimum=1 preferred=512 maximum=1048576") ACK("INFO"));
     CU_ASSERT(facts->block_size_asked && facts->block_size_given);
     talk_say(talk, ASK("GO", ""));

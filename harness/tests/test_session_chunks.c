@@ -149,6 +149,14 @@ static void contexts_are_those_of_the_last_set(void)
     CU_ASSERT_EQUAL(session_facts(talk->session)->contexts, 1);
     CU_ASSERT(!session_find_context(talk->session, 7, &context));
     CU_ASSERT(session_find_context(talk->session, 8, &context));
+    talk_broken(talk, "");
+    talk_say(talk,
+             ASK_ALLOCATION "S reply option=SET_META_CONTEXT type=META_CONTEXT"
+                            " + meta-context id=9 + text x-a: + hex 0062;" ACK("SET_META_CONTEXT"));
+    talk_broken(talk, "string.no-nul");
+    CU_ASSERT(session_find_context(talk->session, 9, &context));
+    CU_ASSERT_STRING_EQUAL(context.name, "x-a:?b");
+    talk_say(talk, SET_AS("8"));
     talk_say(talk, ENTER(ALL_FLAGS));
     CU_ASSERT(session_facts(talk->session)->contexts_apply);
     talk_broken(talk, "");
@@ -164,7 +172,7 @@ static void starttls_forgets_what_was_agreed(void)
                  "STARTTLS") "= TLS handshake; S hex 16030300020102; C hex 1403; C hex 03000101;");
     CU_ASSERT(facts->tls == SESSION_TLS_ACKNOWLEDGED);
     CU_ASSERT(!facts->structured && !facts->extended && facts->contexts == 0);
-    talk_say(talk, "TLS; = option haggling;" STRUCTURED ENTER(ALL_FLAGS) READ("1")
+    talk_say(talk, "S hex 1703; TLS; = option haggling;" STRUCTURED ENTER(ALL_FLAGS) READ("1")
                        CHUNK_DATA("DONE", "0000", "512"));
     CU_ASSERT(facts->tls == SESSION_TLS_RUNNING);
     talk_broken(talk, "");

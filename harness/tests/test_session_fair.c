@@ -52,12 +52,32 @@ static void breaches_that_a_header_shows_taint_before_the_data_came(void)
         HELLO "C option option=LIST length=1;",
         HELLO "C option option=GO length=0xffffffff;",
         HELLO OPT("LIST") "C option option=0x1234 length=1;",
+        HELLO "C option option=GO length=5;",
+        HELLO "C option option=GO length=135173;",
+        HELLO "C option option=LIST_META_CONTEXT length=7;",
+        HELLO STRUCTURED "C option option=SET_META_CONTEXT length=7;",
+        HELLO "C option option=SET_META_CONTEXT length=8;",
+    };
+    static const char *const right[] = {
+        HELLO "C option option=EXPORT_NAME length=4096;",
+        HELLO "C option option=GO length=6;",
+        HELLO
+        "C option option=GO length=135172;", /* a name of 4096 bytes, and all information types */
+        HELLO "C option option=LIST_META_CONTEXT length=8;",
+        HELLO STRUCTURED "C option option=SET_META_CONTEXT length=8;",
+        HELLO ASK("GO", "") EXPORT("GO", "0x8000000", ALL_FLAGS)
+            ACK("GO") "C request type=WRITE length=0x2000000;",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(scripts); i++) {
         g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
         talk_say(talk, scripts[i]);
         CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT));
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(right); i++) {
+        g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+        talk_say(talk, right[i]);
+        CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
     }
 }
 
@@ -87,6 +107,9 @@ static void nobody_can_tell_unlike_requests_with_one_cookie_apart(void)
     g_autoptr(Talk) three = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
     talk_say(three, OPEN READ("1") FLUSH("1") READ("1") DATA("1"));
     CU_ASSERT(session_desynchronised(three->session, SIDE_SERVER));
+    g_autoptr(Talk) longer = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    talk_say(longer, OPEN READ("1") "C request type=READ length=1024 cookie=1;" DATA("1"));
+    CU_ASSERT(session_desynchronised(longer->session, SIDE_SERVER));
 }
 
 static void a_stray_reply_that_could_have_a_payload_ends_the_framing(void)
@@ -224,14 +247,33 @@ static void extended_headers_are_not_taken_for_something_else(void)
     CU_ASSERT_EQUAL(session_facts(talk->session)->in_flight, 0);
 }
 
+static void what_differs_between_info_and_go_is_told(void)
+{
+    g_autoptr(Talk) size = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    g_autoptr(Talk) more = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(size, HELLO ASK("INFO", "") EXPORT("INFO", "512", "HAS_FLAGS") ACK("INFO")
+                       ASK("GO", "") EXPORT("GO", "1024", "HAS_FLAGS") ACK("GO"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(size->findings->str,
+               "INFO had just said info=EXPORT size=512 flags=HAS_FLAGS, and GO with the same data "
+               "says info=EXPORT size=1024 flags=HAS_FLAGS"));
+    talk_say(more, HELLO ASK("INFO", "") EXPORT("INFO", "512", "HAS_FLAGS") ACK("INFO")
+                       ASK("GO", "") EXPORT("GO", "512", "HAS_FLAGS")
+                           SIZES("GO", "minimum=1 preferred=512 maximum=4096") ACK("GO"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(more->findings->str,
+                                  "INFO had just said nothing else, and GO with the same data "
+                                  "says info=BLOCK_SIZE minimum=1 preferred=512 maximum=4096"));
+}
+
 static void an_option_behind_go_that_succeeded_ends_the_framing(void)
 {
     g_autoptr(Talk) talk = talk_new(VANTAGE_RELAY, SPLIT_WHOLE);
 
-    talk_say(talk, HELLO ASK("GO", "") OPT("LIST") EXPORT("GO", "512", "HAS_FLAGS")
-                       ACK("GO") "S fill 50 1;");
+    talk_say(talk, HELLO ASK("GO", "") OPT("LIST") EXPORT("GO", "512", "HAS_FLAGS") ACK("GO"));
     talk_broken(talk, "");
     CU_ASSERT(session_tainted(talk->session, SIDE_CLIENT));
+    CU_ASSERT(session_desynchronised(talk->session, SIDE_CLIENT));
     CU_ASSERT(session_desynchronised(talk->session, SIDE_SERVER));
 }
 
@@ -300,6 +342,7 @@ void session_fair_tests(void)
         {"a relay sees nothing behind starttls", a_relay_sees_nothing_behind_starttls},
         {"extended headers are not taken for something else",
          extended_headers_are_not_taken_for_something_else},
+        {"what differs between INFO and GO is told", what_differs_between_info_and_go_is_told},
         {"an option behind go that succeeded ends the framing",
          an_option_behind_go_that_succeeded_ends_the_framing},
         {"no zeroes that were not offered leave the framing open",

@@ -13,6 +13,7 @@ typedef SessionRow Row;
     "S greeting + newstyle flags=FIXED_NEWSTYLE; C client-flags flags=FIXED_NEWSTYLE;"
 #define SERVER(length, text) "S reply option=LIST type=SERVER + server name-length=" length text ";"
 #define GO_INFO(rest) "S reply option=GO type=INFO + " rest ";"
+#define NAMES(option, name) "S reply option=" option " type=INFO + info info=NAME + text " name ";"
 #define INFO_THEN ASK("INFO", "") EXPORT("INFO", "1048576", "HAS_FLAGS") ACK("INFO")
 #define GO HELLO ASK("GO", "")
 #define LARGE HELLO ASK("GO", "") EXPORT("GO", "0x80000000", ALL_FLAGS) ACK("GO")
@@ -144,6 +145,11 @@ static const Row reply_rows[] = {
     {"handshake.opt-go.same-as-info", HELLO INFO_THEN ENTER("HAS_FLAGS|READ_ONLY"),
      HELLO INFO_THEN ASK("GO", "") ERROR("GO", "ERR_POLICY") ENTER("HAS_FLAGS|READ_ONLY")},
     {"handshake.opt-go.same-as-info",
+     HELLO ASK("INFO", "") EXPORT("INFO", "512", "HAS_FLAGS") NAMES("INFO", "a") ACK("INFO")
+         ASK("GO", "") EXPORT("GO", "512", "HAS_FLAGS") NAMES("GO", "b") ACK("GO"),
+     HELLO ASK("INFO", "") EXPORT("INFO", "512", "HAS_FLAGS") NAMES("INFO", "a") ACK("INFO")
+         ASK("GO", "") NAMES("GO", "a") EXPORT("GO", "512", "HAS_FLAGS") ACK("GO")},
+    {"handshake.opt-go.same-as-info",
      HELLO ASK("INFO", "") "S reply option=INFO type=INFO + info info=NAME + text a;" EXPORT(
          "INFO", "512", "HAS_FLAGS") ACK("INFO") ASK("GO", "") EXPORT("GO", "512", "HAS_FLAGS")
          ACK("GO"),
@@ -233,6 +239,9 @@ static const Row transmission_rows[] = {
     {"transmission.reply.once", OPEN READ("1") DATA("1") READ("2") DATA("1"),
      OPEN READ("1") DATA("1") READ("2") DATA("2")},
     {"transmission.reply.unasked", OPEN DONE("1"), OPEN FLUSH("1") DONE("1")},
+    {"transmission.reply.unasked", OPEN DONE("0"), OPEN FLUSH("0") DONE("0")},
+    {"transmission.reply.unasked", OPEN "S hex 00000000 + fill 12 1;", OPEN FLUSH("1") DONE("1")},
+    {"transmission.reply.unasked", OPEN "S fill 8 0; S fill 8 1;", OPEN FLUSH("1") DONE("1")},
     {"transmission.reply.unasked", HELLO STRUCTURED ENTER(ALL_FLAGS) "S chunk flags=DONE cookie=1;",
      HELLO STRUCTURED ENTER(ALL_FLAGS) FLUSH("1") "S chunk flags=DONE cookie=1;"},
     {"transmission.reply.cookie", OPEN FLUSH("1") DONE("0x0100000000000000"),
