@@ -10,10 +10,11 @@ void play_tls_tests(void);
 
 typedef enum { SERVER_PLAIN, SERVER_ALLOWS, SERVER_REQUIRES } ServerTls;
 
-/* Plays LINES against the reference server, in mode TLS, trusting who is in CERTIFICATES. */
-static PlayResult *play(const char *lines, ServerTls server_tls, PlayTls tls,
-                        const char *certificates)
+/* Plays LINES against the reference server with QUIRK (or NULL), in mode TLS, trusting who is in CERTIFICATES. */
+static PlayResult *play_quirk(const char *lines, ServerTls server_tls, PlayTls tls,
+                              const char *certificates, const char *quirk)
 {
+    const char *const quirks[] = {quirk, NULL};
     const TransportTlsOptions own = {.certificates = CERTIFICATES("good")};
     const TransportTlsOptions ours = {.certificates = certificates, .verify_peer = true};
     g_autoptr(TransportTls) server_settings = transport_tls_new(TRANSPORT_TLS_SERVER, &own, NULL);
@@ -22,7 +23,8 @@ static PlayResult *play(const char *lines, ServerTls server_tls, PlayTls tls,
     RefConfig config = {.exports = exports,
                         .export_count = 1,
                         .tls = server_tls == SERVER_PLAIN ? NULL : server_settings,
-                        .tls_required = server_tls == SERVER_REQUIRES};
+                        .tls_required = server_tls == SERVER_REQUIRES,
+                        .quirks = quirks};
     g_autoptr(RefServer) server = ref_server_new(&config, NULL);
     g_autoptr(Compiled) compiled = compiled_new(lines);
     PlayMode mode = played_mode();
@@ -34,6 +36,12 @@ static PlayResult *play(const char *lines, ServerTls server_tls, PlayTls tls,
     mode.tls = tls;
     mode.tls_settings = settings;
     return play_run_case(compiled_case(compiled, 0), &mode, NULL, 0);
+}
+
+static PlayResult *play(const char *lines, ServerTls server_tls, PlayTls tls,
+                        const char *certificates)
+{
+    return play_quirk(lines, server_tls, tls, certificates, NULL);
 }
 
 static bool is(PlayResult *result, Verdict verdict, const char *transcript)
@@ -90,6 +98,21 @@ static void what_is_expected_inside_can_fail(void)
               SERVER_ALLOWS, PLAY_TLS_REQUIRE, VERDICT_PASS, "STARTTLS ACK"); /* our own fault */
 }
 
+static void close_notify_and_an_alert_are_told_apart(void)
+{
+    static const char *const ends[] = {"close-notify", "alert"};
+    static const char *const quirks[] = {NULL, "tls-ends-by-alert-on-disc"};
+
+    for (unsigned expected = 0; expected < 2; expected++)
+        for (unsigned came = 0; came < 2; came++) {
+            g_autofree char *lines = g_strdup_printf(
+                "open\nC: request DISC\nS: %s @tls.disc.close-notify\n", ends[expected]);
+            PlayResult *result = play_quirk(lines, SERVER_REQUIRES, PLAY_TLS_REQUIRE,
+                                            CERTIFICATES("good"), quirks[came]);
+            CU_ASSERT_TRUE(is(result, came == expected ? VERDICT_PASS : VERDICT_FAIL, OPENED));
+        }
+}
+
 static void without_tls_nothing_is_played(void)
 {
     PLAYS_TLS("open\n", SERVER_PLAIN, PLAY_TLS_REQUIRE, VERDICT_BLOCKED, "STARTTLS");
@@ -134,6 +157,7 @@ void play_tls_tests(void)
     CU_ADD_TEST(suite, conversations_go_over_tls);
     CU_ADD_TEST(suite, lines_go_through_the_handshake);
     CU_ADD_TEST(suite, what_is_expected_inside_can_fail);
+    CU_ADD_TEST(suite, close_notify_and_an_alert_are_told_apart);
     CU_ADD_TEST(suite, without_tls_nothing_is_played);
     CU_ADD_TEST(suite, a_second_try_waits_longer_for_the_end_of_a_handshake);
     CU_ADD_TEST(suite, plain_text_is_still_judged_where_it_is_the_subject);

@@ -165,6 +165,15 @@ static void cycle(const Leaky *leaky, void (*reach)(int fd), End end)
     raw_close(fd);
 }
 
+/* Holds a connection; true if MORE descriptors than were WANTED before stay behind. */
+static bool leaves(const Leaky *leaky, Holdings *wanted, void (*reach)(int fd), End end,
+                   unsigned more)
+{
+    cycle(leaky, reach, end);
+    wanted->fds += more;
+    return comes_to(leaky->pid, *wanted);
+}
+
 /* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void each_phase_leaks_by_itself(void)
@@ -218,18 +227,10 @@ static void each_ending_leaks_by_itself(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         Leaky leaky = start(rows[i].leak);
         Holdings wanted = look(leaky.pid);
-        cycle(&leaky, way_option_answered, BY_EOF);
-        wanted.fds += rows[i].eof;
-        CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, way_option_answered, BY_RESET);
-        wanted.fds += rows[i].reset;
-        CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, unknown_option_unfixed, BY_EOF);
-        wanted.fds += rows[i].hangup;
-        CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, way_disconnect, BY_EOF);
-        wanted.fds += rows[i].soft;
-        CU_ASSERT(comes_to(leaky.pid, wanted));
+        CU_ASSERT(leaves(&leaky, &wanted, way_option_answered, BY_EOF, rows[i].eof));
+        CU_ASSERT(leaves(&leaky, &wanted, way_option_answered, BY_RESET, rows[i].reset));
+        CU_ASSERT(leaves(&leaky, &wanted, unknown_option_unfixed, BY_EOF, rows[i].hangup));
+        CU_ASSERT(leaves(&leaky, &wanted, way_disconnect, BY_EOF, rows[i].soft));
         stop(&leaky);
     }
 }
@@ -252,18 +253,10 @@ static void what_leaks_inside_of_tls_leaks_only_there(void)
         Leaky leaky = start(rows[i].leak);
         Holdings wanted = look(leaky.pid);
         cycle(&leaky, way_go, BY_EOF);
-        cycle(&leaky, way_tls_begun, BY_EOF);
-        wanted.fds += rows[i].plain;
-        CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, way_tls_go, BY_EOF);
-        wanted.fds += rows[i].cut;
-        CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, way_tls_notified, BY_EOF);
-        wanted.fds += rows[i].notified;
-        CU_ASSERT(comes_to(leaky.pid, wanted));
-        cycle(&leaky, way_tls_go, BY_RESET);
-        wanted.fds += rows[i].reset;
-        CU_ASSERT(comes_to(leaky.pid, wanted));
+        CU_ASSERT(leaves(&leaky, &wanted, way_tls_begun, BY_EOF, rows[i].plain));
+        CU_ASSERT(leaves(&leaky, &wanted, way_tls_go, BY_EOF, rows[i].cut));
+        CU_ASSERT(leaves(&leaky, &wanted, way_tls_notified, BY_EOF, rows[i].notified));
+        CU_ASSERT(leaves(&leaky, &wanted, way_tls_go, BY_RESET, rows[i].reset));
         stop(&leaky);
     }
 }

@@ -133,6 +133,69 @@ static const char *member(json_t *object, const char *name)
     return text == NULL ? "(none)" : text;
 }
 
+#define PROTOCOL "https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md"
+
+static void tap_tells_all_that_is_known_of_a_failure(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_fail(run, "server/chapter/fail@n=1", "no word was kept");
+    g_autofree char *tap = report_tap_text(&run->options, &run->summary);
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\nnot ok 1 - server/chapter/fail@n=1: A title & more\n"
+                                       "  ---\n"
+                                       "  message: \"no word was kept\"\n"
+                                       "  severity: \"fail\"\n"
+                                       "  kind: \"violation\"\n"
+                                       "  at: \"cases/server/chapter/case.case:7\"\n"
+                                       "  findings:\n"
+                                       "    - message: \"no word was kept\"\n"
+                                       "      requirement: \"test.must\"\n"
+                                       "      level: \"MUST\"\n"
+                                       "      sentence: \"The server keeps its word.\"\n"
+                                       "      link: \"" PROTOCOL "#option-types\"\n"
+                                       "      by: \"server\"\n"
+                                       "      expected: \"reply ABORT ACK length=0\"\n"
+                                       "      got: \"close\"\n"
+                                       "  transcript: |2\n"
+                                       "    C: option ABORT\n"
+                                       "    S: close\n"
+                                       "  ...\n"));
+}
+
+static void junit_tells_all_that_is_known_of_a_failure(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_fail(run, "server/chapter/fail@n=1", "no word was kept");
+    made_run_add(run, "server/chapter/blocked", VERDICT_BLOCKED, KIND_NONE, "no <way>");
+    g_autofree char *xml = report_junit_text(&run->options, &run->summary);
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<property name=\"tool\" value=\"nbdconform "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<property name=\"target\" value=\"localhost:10809\"/>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, " skipped=\"1\" time=\"2.149\">")); /* of all */
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(xml, " skipped=\"1\" time=\"0.024\" timestamp=")); /* of the suite */
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(xml, "    <testcase classname=\"server.chapter\" name=\"fail@n=1\" time=\"0.012\">\n"
+                    "      <failure type=\"violation\" message=\"no word was kept\">"
+                    "title: A title &amp; more\n"
+                    "reason: no word was kept\n"
+                    "\n"
+                    "finding: no word was kept\n"
+                    "case: cases/server/chapter/case.case:7\n"
+                    "requirement: test.must\n"
+                    "level: MUST\n"
+                    "sentence: The server keeps its word.\n"
+                    "link: " PROTOCOL "#option-types\n"
+                    "expected: reply ABORT ACK length=0\n"
+                    "got: close\n"
+                    "\n"
+                    "transcript:\n"
+                    "C: option ABORT\n"
+                    "S: close\n"
+                    "</failure>\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<skipped message=\"blocked: no &lt;way&gt;\"/>"));
+}
+
 static void json_is_the_document_that_was_promised(void)
 {
     g_autoptr(MadeRun) run = made_run_mixed();
@@ -348,6 +411,8 @@ void report_files_tests(void)
         {"no peer writes lines of TAP", no_peer_writes_lines_of_tap},
         {"JUnit counts as its readers do", junit_counts_as_its_readers_do},
         {"no peer writes XML", no_peer_writes_xml},
+        {"TAP tells all that is known of a failure", tap_tells_all_that_is_known_of_a_failure},
+        {"JUnit tells all that is known of a failure", junit_tells_all_that_is_known_of_a_failure},
         {"JSON is the document that was promised", json_is_the_document_that_was_promised},
         {"what was measured is in JSON, with its case", what_was_measured_is_in_json_with_its_case},
         {"what was measured is a diagnostic of TAP", what_was_measured_is_a_diagnostic_of_tap},

@@ -219,12 +219,17 @@ static void each_demand_counts_alone(void)
         double first, second, third;
         bool leak;
     } rows[] = {
-        {1, 1, 1, true},          {1, 1, 0.65, true},
-        {1, 1, 0.55, false},                           /* of the round before */
-        {10, 3, 2.2, true},       {10, 3, 1.9, false}, /* of the first round */
-        {0, 0.1, 1, true},        {0, 0, 1, false},
-        {1, -0.1, 1, false},                                    /* in the round before */
-        {0.02, 0.02, 0.02, true}, {0.018, 0.018, 0.018, false}, /* at all: 6 */
+        {1, 1, 1, true},
+        {1, 1, 0.65, true},
+        {1, 1, 0.6, true},
+        {1, 1, 0.55, false}, /* of the round before */
+        {10, 3, 2, true},
+        {10, 3, 1.9, false}, /* of the first round */
+        {0, 0.1, 1, true},
+        {0, 0, 1, false},
+        {1, -0.1, 1, false}, /* in the round before */
+        {0.01875, 0.01875, 0.01875, true},
+        {0.018, 0.018, 0.018, false}, /* at all: 6 */
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -241,6 +246,59 @@ static void one_jump_in_the_last_round_is_no_leak(void)
     last[2].grown += last[0].grown + last[1].grown + last[3].grown;
     last[0].grown = last[1].grown = last[3].grown = 0;
     CU_ASSERT_FALSE(growth_proportional(GROWTH_COUNT, &trial));
+}
+
+/* A last round whose steps grow by these, behind others that demand little. */
+static bool steps_are_a_leak(double a, double b, double c, double d)
+{
+    GrowthTrial trial = growing_by(0.1, 0.1, 0);
+    GrowthStep *last = trial.steps[GROWTH_ROUNDS - 1];
+
+    last[0].grown = a;
+    last[1].grown = b;
+    last[2].grown = c;
+    last[3].grown = d;
+    return growth_proportional(GROWTH_COUNT, &trial);
+}
+
+static void half_of_the_growth_has_to_be_in_all_steps(void)
+{
+    CU_ASSERT_TRUE(steps_are_a_leak(10, 10, 10, 50));
+    CU_ASSERT_FALSE(steps_are_a_leak(10, 10, 10, 51));
+    CU_ASSERT_TRUE(
+        steps_are_a_leak(25, 5, 65, 15)); /* the mean of the two in the middle counts: 20 … */
+    CU_ASSERT_FALSE(steps_are_a_leak(15, 5, 70, 0)); /* … and 10 */
+}
+
+static void growth_has_to_stand_out_from_unrest(void)
+{
+    for (unsigned grown = 29; grown <= 30; grown++) {
+        GrowthTrial trial = growing_by(grown / 320.0, grown / 320.0, grown / 320.0);
+        for (unsigned i = 0; i < GROWTH_ROUNDS * GROWTH_STEPS; i++)
+            trial.steps[i / GROWTH_STEPS][i % GROWTH_STEPS].control = i % 2 == 0 ? 6 : -6;
+        CU_ASSERT_EQUAL(growth_proportional(GROWTH_COUNT, &trial), grown == 30);
+    }
+}
+
+static void the_whole_and_its_second_half_have_their_thresholds(void)
+{
+    const struct {
+        double middle, end;
+        bool suspect;
+    } rows[] = {{6, 8, true}, {5, 7, false}, {6.5, 8, false}, {16, 20, true}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GrowthScreen screen = {.cycles = 64, .middle = rows[i].middle, .end = rows[i].end};
+        CU_ASSERT_EQUAL(growth_suspect(GROWTH_COUNT, &screen), rows[i].suspect);
+    }
+}
+
+static void a_screen_s_slope_is_that_of_both_halves(void)
+{
+    GrowthScreen screen = {.cycles = 64, .begin = 10, .middle = 10, .end = 138}, empty = {0};
+
+    CU_ASSERT_EQUAL(growth_screen_slope(&screen), 1);
+    CU_ASSERT_EQUAL(growth_screen_slope(&empty), 0);
 }
 
 static void what_stops_in_the_second_half_is_not_suspected(void)
@@ -323,6 +381,7 @@ static void trials_are_short_where_little_is_enough(void)
     CU_ASSERT_EQUAL(growth_trial_cycles(GROWTH_COUNT, 1.0 / 8, 200), 96);
     CU_ASSERT_EQUAL(growth_trial_cycles(GROWTH_COUNT, 1.0 / 1000, 200), 200);
     CU_ASSERT_EQUAL(growth_trial_cycles(GROWTH_BYTES, 1024, 200), 200);
+    CU_ASSERT_EQUAL(growth_trial_cycles(GROWTH_BYTES, 64 * KIB, 200), 200);
 }
 
 static void no_trial_asks_too_much_of_the_server(void)
@@ -363,6 +422,10 @@ void soak_growth_tests(void)
     CU_ADD_TEST(suite, a_step_is_no_leak_wherever_it_falls);
     CU_ADD_TEST(suite, each_demand_counts_alone);
     CU_ADD_TEST(suite, one_jump_in_the_last_round_is_no_leak);
+    CU_ADD_TEST(suite, half_of_the_growth_has_to_be_in_all_steps);
+    CU_ADD_TEST(suite, growth_has_to_stand_out_from_unrest);
+    CU_ADD_TEST(suite, the_whole_and_its_second_half_have_their_thresholds);
+    CU_ADD_TEST(suite, a_screen_s_slope_is_that_of_both_halves);
     CU_ADD_TEST(suite, what_stops_in_the_second_half_is_not_suspected);
     CU_ADD_TEST(suite, pools_are_no_leaks);
     CU_ADD_TEST(suite, noise_is_no_leak);
