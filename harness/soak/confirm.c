@@ -29,7 +29,9 @@
  * sessions, and two of each connection. A pool of threads or descriptors has its limit, too. */
 #define ENDURANCE_CYCLES 4800u
 #define ENDURANCE_TLS_CYCLES 12000u
-#define ENDURANCE_ROUNDS 8u /* as many as that first rounds, if that is more */
+#define ENDURANCE_TLS_US (2 * MOST_US)
+#define SESSION_BYTES (32.0 * 1024) /* no session takes so much */
+#define ENDURANCE_ROUNDS 8u         /* as many as that first rounds, if that is more */
 #define ENDURANCE_KEPT 0.6
 #define ENDURANCE_BYTES (512.0 * 1024 * 1024)
 #define ENDURANCE_COUNT 500 /* what else leaks may grow to */
@@ -38,6 +40,7 @@
 
 typedef struct {
     SoakTrial *trial;
+    double patience;      /* times as many cycles as usual are asked for */
     unsigned first;       /* cycles of the first round */
     const double *slopes; /* what it looked like; 0: was no suspect */
     GrowthTrial growth[SOAK_RESOURCES];
@@ -209,7 +212,8 @@ static unsigned endurance_half(const Confirmation *self)
     double cycles =
         MAX(tls ? ENDURANCE_TLS_CYCLES : ENDURANCE_CYCLES, ENDURANCE_ROUNDS * self->first);
 
-    cycles = fmin(cycles, (tls ? 2 : 0.5) * MOST_US / fmax(trial->cycle_us, 1));
+    double most_us = tls ? ENDURANCE_TLS_US * self->patience : MOST_US / 2;
+    cycles = fmin(cycles, most_us / fmax(trial->cycle_us, 1));
     cycles = fmin(cycles, ENDURANCE_BYTES / fmax(trial->finding->per_cycle[SOAK_MEMORY], 1));
     return (unsigned)fmax(cycles / 2, FEWEST);
 }
@@ -224,6 +228,26 @@ static bool bears(const Confirmation *self, const bool leaks[SOAK_RESOURCES])
             grown(self, i) + self->trial->finding->per_cycle[i] * cycles > ENDURANCE_COUNT)
             return false;
     return true;
+}
+
+/* Where TLS takes so long that too few cycles can be made, a leak cannot be told from a cache of sessions. */
+static bool may_be_sessions(const Confirmation *self)
+{
+    const SoakTrial *trial = self->trial;
+
+    return trial->server->target.tls != NULL && 2 * endurance_half(self) < ENDURANCE_TLS_CYCLES &&
+           trial->finding->per_cycle[SOAK_MEMORY] < SESSION_BYTES;
+}
+
+static char *say_sessions(const Confirmation *self)
+{
+    const SoakTrial *trial = self->trial;
+    double needed = ENDURANCE_TLS_CYCLES * (double)trial->cycle_us / ENDURANCE_TLS_US;
+
+    return g_strdup_printf("memory grew by %.1f KiB a cycle, as a cache of TLS's sessions does: "
+                           "--cycles %.0f can tell them apart",
+                           trial->finding->per_cycle[SOAK_MEMORY] / 1024,
+                           ceil(needed * SOAK_DEFAULT_CYCLES));
 }
 
 /* Half of the cycles that counts have to endure: until one of LEAKS has grown as far as it may. */
@@ -268,17 +292,25 @@ static bool endure(Confirmation *self, unsigned half, GrowthUnit unit, bool leak
 }
 
 /* True if it leaks. */
-static bool leaks_now(SoakTrial *trial, unsigned first, const double *slopes)
+static bool leaks_now(SoakTrial *trial, unsigned cycles, const double *slopes)
 {
-    Confirmation self = {.trial = trial, .first = first, .slopes = slopes};
+    Confirmation self = {.trial = trial, .slopes = slopes};
     bool leaks[SOAK_RESOURCES] = {false}, endured = true;
 
+    self.patience = fmax(1, (double)cycles / SOAK_DEFAULT_CYCLES);
+    self.first = first_round(trial, cycles, slopes);
     if (!play_rounds(&self))
         return false;
     judge(&self, leaks);
     if (!any(leaks) || !give_time(&self, leaks) || !any(leaks))
         return false;
     name_causes(&self, leaks);
+    if (leaks[SOAK_MEMORY] && may_be_sessions(&self)) {
+        leaks[SOAK_MEMORY] = false;
+        trial->finding->detectable[SOAK_MEMORY] = SESSION_BYTES;
+        if (!any(leaks))
+            soak_finding_settle(trial->finding, SOAK_CLEAN, say_sessions(&self));
+    }
     /* A descriptor that is kept often has its connection's memory beside it: that is no leak of its own as
      * long as it is not known to be one. */
     if (leaks[SOAK_MEMORY] &&
@@ -297,7 +329,7 @@ static bool leaks_now(SoakTrial *trial, unsigned first, const double *slopes)
 /* ---- Where it is tried ------------------------------------------------------------------------- */
 
 /* The point on a server of its own, if we can have one. */
-static bool try_again(SoakTrial *trial, unsigned first, const double *slopes)
+static bool try_again(SoakTrial *trial, unsigned cycles, const double *slopes)
 {
     SoakServer *shared = trial->server;
     SoakCycle *cycle = trial->cycle;
@@ -305,7 +337,7 @@ static bool try_again(SoakTrial *trial, unsigned first, const double *slopes)
     bool leaks = false;
 
     if (!shared->ours)
-        return leaks_now(trial, first, slopes);
+        return leaks_now(trial, cycles, slopes);
     trial->server = soak_server_new(shared->options, &shared->target, &error);
     if (trial->server == NULL) {
         soak_finding_settle(trial->finding, SOAK_UNSERVED,
@@ -313,7 +345,7 @@ static bool try_again(SoakTrial *trial, unsigned first, const double *slopes)
     } else {
         unsigned before = trial->finding->cycles;
         trial->cycle = soak_cycle_new(&trial->finding->point, &trial->server->target);
-        leaks = leaks_now(trial, first, slopes);
+        leaks = leaks_now(trial, cycles, slopes);
         trial->said = soak_server_stop(trial->server);
         trial->said_of = trial->finding->cycles - before;
         shared->cycles += trial->server->cycles;
@@ -330,6 +362,6 @@ void soak_confirm(SoakTrial *trial, unsigned cycles, const double slopes[SOAK_RE
     SoakFinding *finding = trial->finding;
 
     finding->confirmed = true;
-    if (try_again(trial, first_round(trial, cycles, slopes), slopes))
+    if (try_again(trial, cycles, slopes))
         finding->verdict = SOAK_LEAKS;
 }

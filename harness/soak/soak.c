@@ -90,6 +90,11 @@ static SoakFinding *play_point(SoakRun *run, SoakServer *server, const SoakPoint
     SoakTrial trial = {.server = server, .cycle = cycle, .finding = finding};
     if (soak_screen(&trial, run->cycles, slopes))
         soak_confirm(&trial, run->cycles, slopes);
+    if (finding->verdict == SOAK_CLEAN && finding->reason != NULL) {
+        g_autofree char *name = soak_point_name(point),
+                        *text = g_strconcat(name, ": ", finding->reason, NULL);
+        note(run, text);
+    }
     soak_run_judge_said(run, &trial);
     if (soak_run_stopped(run) && finding->verdict == SOAK_CLEAN)
         return NULL;

@@ -51,8 +51,9 @@ typedef struct {
     bool confirmed;      /* looked like growth, and was cycled through again */
     bool runs_away;      /* what leaks computes without end */
     WatchFdKind fd_kind; /* the kind that grew most */
-    char *reason;        /* one line: of a skip, or of what is wrong; NULL where clean */
-    char *details;       /* the server's output, a sanitizer's or valgrind's report; NULL */
+    char *
+        reason; /* one line: of a skip, of what is wrong, or of what a clean point left open; NULL */
+    char *details; /* the server's output, a sanitizer's or valgrind's report; NULL */
 } SoakFinding;
 void soak_finding_free(SoakFinding *finding);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SoakFinding, soak_finding_free)
