@@ -1,10 +1,13 @@
 /* Where the program starts: finds the command, and lets it do its work. */
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/serve.h"
@@ -78,13 +81,37 @@ static int help(int argc, char **argv)
  * threads' arenas, where those of several cases add up. */
 #define LARGE_BUFFER (1 << 20)
 
+/* Where a standard stream is closed, the next file or socket would take its place, and get what is printed. */
+static void keep_streams_apart(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Nobody may want the output; but where it is wanted and has no room, it is not there, which must be told. */
+static int check_output(int status)
+{
+    bool written = fflush(stdout) == 0 && ferror(stdout) == 0;
+
+    if (written || errno != ENOSPC)
+        return status;
+    int wrong = cli_complain("cannot write the output: %s", g_strerror(errno));
+    return status == CLI_CONFORMING ? wrong : status;
+}
+
 int main(int argc, char **argv)
 {
+    keep_streams_apart();
     mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER);
     /* For the arguments' encoding only: numbers and messages stay as they are. */
     setlocale(LC_CTYPE, "");
     if (argc > 1 && argv[1][0] != '-')
-        return run_command(argc - 1, argv + 1);
+        return check_output(run_command(argc - 1, argv + 1));
     g_set_prgname("nbdconform");
-    return cli_run(argc, argv);
+    return check_output(cli_run(argc, argv));
 }

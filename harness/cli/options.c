@@ -1,5 +1,6 @@
 /* Reads the options of a run, and checks each by itself and against the others. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/options.h"
@@ -111,6 +112,20 @@ static bool check_quirks(const CliOptions *options, GError **error)
     return true;
 }
 
+/* Whether A and B, either of which may be NULL, lead to the same file, or would. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+
+    if (a == NULL || b == NULL)
+        return false;
+    if (stat(a, &one) == 0 && stat(b, &other) == 0)
+        return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    g_autofree char *whole = g_canonicalize_filename(a, NULL);
+    g_autofree char *other_whole = g_canonicalize_filename(b, NULL);
+    return g_str_equal(whole, other_whole);
+}
+
 static bool check_report_paths(const CliOptions *options, GError **error)
 {
     const char *const paths[] = {options->junit, options->tap, options->json};
@@ -119,7 +134,7 @@ static bool check_report_paths(const CliOptions *options, GError **error)
         if (paths[i] != NULL && paths[i][0] == '\0')
             return cli_mistake(error, "the name of a report's file is empty");
         for (size_t k = 0; k < i; k++)
-            if (paths[i] != NULL && g_strcmp0(paths[i], paths[k]) == 0)
+            if (same_file(paths[i], paths[k]))
                 return cli_mistake(error, "two reports would be written to %s", paths[i]);
     }
     return true;

@@ -2,6 +2,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "cli/selection.h"
 #include "scenario/catalogue.h"
 
@@ -19,12 +20,18 @@ void selection_free(Catalogue *catalogue)
     g_free(catalogue);
 }
 
+static bool has_requirements(const char *folder)
+{
+    g_autofree char *table = g_build_filename(folder, "requirements.tsv", NULL);
+
+    return g_file_test(table, G_FILE_TEST_EXISTS);
+}
+
 static bool add_requirements(RequirementSet *requirements, const char *folder, GError **error)
 {
     g_autofree char *table = g_build_filename(folder, "requirements.tsv", NULL);
 
-    return !g_file_test(table, G_FILE_TEST_EXISTS) ||
-           requirement_set_add_file(requirements, table, error);
+    return !has_requirements(folder) || requirement_set_add_file(requirements, table, error);
 }
 
 /* The tables come first: the cases of one folder may cite the requirements of another. */
@@ -33,9 +40,14 @@ static bool add_folders(Catalogue *catalogue, const char *const *folders, GError
     for (const char *const *folder = folders; *folder != NULL; folder++)
         if (!add_requirements(catalogue->requirements, *folder, error))
             return false;
-    for (const char *const *folder = folders; *folder != NULL; folder++)
+    for (const char *const *folder = folders; *folder != NULL; folder++) {
+        guint before = catalogue->scenarios->len;
         if (!catalogue_add_folder(catalogue->scenarios, *folder, catalogue->requirements, error))
             return false;
+        if (catalogue->scenarios->len == before && !has_requirements(*folder))
+            return cli_mistake(error, "--cases: %s holds no *.case, and no requirements.tsv",
+                               *folder);
+    }
     return true;
 }
 

@@ -95,10 +95,9 @@ static bool configure_tls(const Options *options, TransportTls **tls, RefConfig 
 static bool configure(const Options *options, GArray *exports, RefConfig *config, GError **error)
 {
     if (options->port < 0 || options->port > UINT16_MAX)
-        return cli_mistake(error, "a port is a number from 0 to 65535: \"%s\"", "--port");
+        return cli_mistake(error, "--port: %d is no number from 0 to 65535", options->port);
     if (options->socket != NULL && (options->bind != NULL || options->port != 0))
-        return cli_mistake(error, "either a Unix socket or an address and port: \"%s\"",
-                           "--socket");
+        return cli_mistake(error, "--socket: either a Unix socket, or an address and a port");
     if (!parse_exports(options, exports, error))
         return false;
     *config = (RefConfig){
@@ -279,12 +278,11 @@ static bool parse_options(Options *options, int argc, char **argv, GError **erro
          "List what can leak, and where", NULL},
         {0},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("- the reference NBD server");
 
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error))
+    if (!cli_parse(&argc, &argv, entries, "- the reference NBD server", NULL, NULL, error))
         return false;
-    return argc == 1 || cli_mistake(error, "unexpected argument: \"%s\"", argv[1]);
+    return argc == 1 ||
+           cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform serve --help`", argv[1]);
 }
 
 static void clear_options(Options *options)
@@ -313,8 +311,7 @@ int cli_serve(int argc, char **argv)
     int status = 0;
 
     if (!parse_options(&options, argc, argv, &error)) {
-        fprintf(stderr, "nbdconform serve: %s\n", error->message);
-        status = 2;
+        status = cli_complain("%s", error->message);
     } else if (options.list_quirks) {
         print_quirks();
     } else if (options.list_leaks) {

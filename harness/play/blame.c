@@ -173,12 +173,14 @@ static bool could_be_an_accident(uint64_t error)
     return error == NBD_EIO || error == NBD_ENOSPC;
 }
 
-static void note_silence(Player *player, const Event *event)
+/* What was found last, by REQUIREMENT, is that no answer came. */
+static void note_silence(Player *player, const Requirement *requirement, const Event *event)
 {
-    GPtrArray *findings = player->result->findings;
+    GPtrArray *findings = player->setup > 0 ? player->result->setup : player->result->findings;
+    Finding *last = findings->len == 0 ? NULL : findings->pdata[findings->len - 1];
 
-    if (event->kind == EVENT_SILENT && player->setup == 0)
-        ((Finding *)findings->pdata[findings->len - 1])->no_answer = true;
+    if (event->kind == EVENT_SILENT && last != NULL && last->requirement == requirement)
+        last->no_answer = true;
 }
 
 void player_unexpected(Player *player, Connection *connection, const Statement *line,
@@ -210,7 +212,7 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
                                                differs ? "" : got);
     if (requirement != NULL) {
         player_breach(player, requirement, line, message, got, event->message);
-        note_silence(player, event);
+        note_silence(player, requirement, event);
         return;
     }
     if (event->kind == EVENT_OTHER &&
@@ -227,5 +229,6 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
     }
     player->setup++;
     player_breach(player, requirement, line, message, got, event->message);
+    note_silence(player, requirement, event);
     player->setup--;
 }

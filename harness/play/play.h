@@ -120,6 +120,7 @@ bool play_stopped(const volatile int *stop);
 typedef struct {
     SessionFacts facts;     /* of a session that entered transmission, or came as far as it could */
     bool entered;           /* the session reached the transmission phase */
+    bool silent;            /* the target accepts connections, and has not said a word */
     bool insists_on_tls;    /* it was not let in for want of TLS */
     bool unknown_export;    /* it was not let in, for there is no export of that name */
     unsigned connections;   /* how many it serves at once, as far as tried; at least 1 */

@@ -234,6 +234,9 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
             g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
         target->entered = player_enter(player, connection, name);
     }
+    target->silent = connection->received == 0 && !connection->closed && player->blocked;
+    if (target->silent)
+        return;
     player_note_distrust(player, connection);
     target->insists_on_tls = player->insists_on_tls;
     target->unknown_export = player->unknown_export;

@@ -102,7 +102,7 @@ static void note_hope(Run *run, const PlayResult *result, unsigned limit)
         run->in_vain++;
     else
         run->in_vain = 0;
-    if (run->in_vain >= limit)
+    if (run->in_vain >= (run->summary->target.silent ? HOPELESS_SILENT : limit))
         run->hopeless = true;
 }
 

@@ -87,6 +87,9 @@ void run_server_close(RunServer *server, unsigned timeout_ms, GPtrArray *finding
 #define HOPELESS 8u
 #define HOPELESS_ALONE 3u
 
+/* One that has not even greeted the probe is as good as gone: a case, tried twice, shows it. */
+#define HOPELESS_SILENT 1u
+
 typedef struct {
     const PlayCase *play_case;
     PlayResult *result;
