@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import fnmatch
 import pathlib
+import re
 import shlex
 import subprocess
 import tempfile
@@ -95,6 +96,7 @@ class Quirk:
     name: str
     requirement: str
     liberty: bool = False  # breaks nothing, and must not be blamed
+    silence: bool = False  # breaks a requirement that something comes: shows by its not coming
     needs: str = ""
 
     @property
@@ -143,6 +145,8 @@ def quirks() -> list[Quirk]:
             found.append(Quirk(name, words.split()[1].rstrip(";")))
         elif words.startswith("makes use of "):
             found.append(Quirk(name, words.split()[3].rstrip(";"), True))
+        elif words.startswith("by silence: "):
+            found[-1].silence = True
         elif words.startswith("needs "):
             found[-1].needs = words
     return [*found, *LEAKS]
@@ -163,8 +167,14 @@ class Catalogue:
         return [glob for glob in TOUR if fnmatch.filter(self.cases, glob)]
 
 
+# How a verdict says that something did not come: "no-answer" is not said of what happens on the way to the test.
+WAITED = re.compile(r"\bfor [0-9]+ ms\b|takes no more of what we send")
+
+
 def blames_in(report: dict[str, Any]) -> set[Blame]:
-    return {Blame(case["id"], each["requirement"], case["kind"] == "no-answer", frozenset(case["requirements"]))
+    return {Blame(case["id"], each["requirement"],
+                  case["kind"] == "no-answer" or bool(WAITED.search(each["message"])),
+                  frozenset(case["requirements"]))
             for case in report.get("cases", []) if case["verdict"] in ("fail", "warn")
             for each in case["violations"]}
 

@@ -75,8 +75,8 @@ static void print_quirks(const Requirement *requirement)
         if (g_strcmp0(quirks[i].requirement, requirement->id) != 0)
             continue;
         if (first)
-            puts(quirks[i].liberty ? "  made use of by the embedded server with"
-                                   : "  broken on purpose by the embedded server with");
+            puts(quirks[i].kind == REF_LIBERTY ? "  made use of by the embedded server with"
+                                               : "  broken on purpose by the embedded server with");
         first = false;
         bool seen = !g_str_equal(quirks[i].seen, "-");
         printf("    --quirk %s\n        %s%s%s%s\n", quirks[i].name, quirks[i].summary,

@@ -133,14 +133,16 @@ static void print_quirks(void)
         [REF_NEEDS_PROCESS] = "    needs --spawn, since it shows when a signal comes\n",
         [REF_NEEDS_TLS] = "    needs --tls\n",
     };
+    static const char silence[] = "    by silence: the requirement is that something comes\n";
     size_t count;
     const RefQuirk *quirks = ref_quirks(&count);
 
     for (size_t i = 0; i < count; i++)
-        printf("%s\n    %s\n    %s %s%s%s\n%s", quirks[i].name, quirks[i].summary,
-               quirks[i].liberty ? "makes use of" : "breaks", quirks[i].requirement,
+        printf("%s\n    %s\n    %s %s%s%s\n%s%s", quirks[i].name, quirks[i].summary,
+               quirks[i].kind == REF_LIBERTY ? "makes use of" : "breaks", quirks[i].requirement,
                g_str_equal(quirks[i].seen, "-") ? "" : "; seen: ",
-               g_str_equal(quirks[i].seen, "-") ? "" : quirks[i].seen, needs[quirks[i].needs]);
+               g_str_equal(quirks[i].seen, "-") ? "" : quirks[i].seen,
+               quirks[i].kind == REF_SILENCE ? silence : "", needs[quirks[i].needs]);
 }
 
 static void print_leaks(void)

@@ -108,13 +108,17 @@ static void play_alone(Job *job, bool resizing)
 
     for (guint i = 0; i < run->tasks->len && going_on(run); i++) {
         Task *task = &g_array_index(run->tasks, Task, i);
-        if (!task->done && task->result == NULL && task->play_case->alone &&
-            task->play_case->resizes == resizing)
-            job_play(job, task);
+        if (task->done || task->result != NULL || !task->play_case->alone ||
+            task->play_case->resizes != resizing)
+            continue;
+        job_play(job, task);
+        if (resizing && !task->done && task->result != NULL)
+            job_play_again(job, task);
     }
 }
 
-/* Some servers make an export smaller and never larger again: all others have had their turn by then. */
+/* Some servers make an export smaller and never larger again: all others have had their turn by then. For the
+ * same reason who is in doubt is asked again at once: behind the others it would find another export. */
 static void play_lonely_cases(Job *job)
 {
     play_alone(job, false);

@@ -239,6 +239,24 @@ static void what_is_doubtful_is_played_again_after_all_others(void)
         CU_ASSERT_STRING_EQUAL(g_array_index(watch->log, FakeRequest, 7 + i).export_name, again[i]);
 }
 
+/* The first may have left the export with another size, which the second would be asked about. */
+static void who_resizes_and_is_doubtful_is_played_again_at_once(void)
+{
+    static const char *const lines[] = {"uses size\n" FLUSH_OF("silent"),
+                                        "uses size\n" FLUSH_OF("a"), FLUSH_OF("once"), NULL};
+    static const char *const order[] = {"once", "silent", "silent", "a", "once"};
+    g_autoptr(Watch) watch = ran_watch_new(ran_serve, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    RAN_IS(summary, "c0: fail no-answer, c1: pass, c2: pass");
+    CU_ASSERT_EQUAL_FATAL(watch->log->len, G_N_ELEMENTS(order));
+    for (guint i = 0; i < G_N_ELEMENTS(order); i++)
+        CU_ASSERT_STRING_EQUAL(g_array_index(watch->log, FakeRequest, i).export_name, order[i]);
+}
+
 static void the_second_try_gets_more_time(void)
 {
     static const char *const lines[] = {FLUSH_OF("silent"), NULL};
@@ -311,6 +329,7 @@ void run_tests(void)
     CU_ADD_TEST(suite, who_is_turned_away_comes_back);
     CU_ADD_TEST(suite, a_server_for_many_gets_no_second_chance);
     CU_ADD_TEST(suite, what_is_doubtful_is_played_again_after_all_others);
+    CU_ADD_TEST(suite, who_resizes_and_is_doubtful_is_played_again_at_once);
     CU_ADD_TEST(suite, the_second_try_gets_more_time);
     CU_ADD_TEST(suite, a_target_that_refuses_is_an_error);
     CU_ADD_TEST(suite, a_target_that_is_gone_is_not_asked_for_ever);

@@ -64,6 +64,7 @@ typedef struct {
     bool replied; /* the header of a read's reply, or of a chunk, has been sent: its data are due */
     bool garbled; /* and are to be wrong */
     bool last;    /* nothing follows them */
+    Fate then;    /* what becomes of the connection behind them */
     uint16_t type;
     uint16_t flags;
     uint32_t error;

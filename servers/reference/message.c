@@ -72,12 +72,16 @@ bool message_cut_off(Connection *c, const QuirkEvent *event)
     }
 }
 
-void message_follow_up(Connection *c, const QuirkEvent *event)
+void message_follow_up(Connection *c, const QuirkEvent *event, Request *request)
 {
-    if (event->fate == DO_CLOSE_AFTER)
-        connection_doom(c, FATE_END);
-    else if (event->fate == DO_HANG_AFTER)
-        connection_doom(c, FATE_HANG);
+    Fate fate = event->fate == DO_CLOSE_AFTER  ? FATE_END
+                : event->fate == DO_HANG_AFTER ? FATE_HANG
+                                               : FATE_NONE;
+
+    if (request != NULL)
+        request->then = fate;
+    else if (fate != FATE_NONE)
+        connection_doom(c, fate);
 }
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */

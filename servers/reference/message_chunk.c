@@ -200,7 +200,7 @@ static bool put_quirky(Connection *c, Request *request, const Chunk *chunk,
     event.follows = data == 0 ? event.follows : 0;
     put_altered(c, &event, head, event.field[F_PAYLOAD] - values[CHUNK_LENGTH] + head->len + data);
     request->garbled = event.garble != UINT64_MAX;
-    message_follow_up(c, &event);
+    message_follow_up(c, &event, data > 0 ? request : NULL);
     return data == chunk->data;
 }
 

@@ -34,7 +34,7 @@ static bool alter_greeting(Connection *c, uint64_t greeting[WIRE_MAX_FIELDS], ui
     *size = event.field[F_SIZE];
     *zeroes = event.field[F_ZEROES];
     *garbled = event.garble;
-    message_follow_up(c, &event);
+    message_follow_up(c, &event, NULL);
     return true;
 }
 
@@ -80,7 +80,7 @@ bool message_get_client_flags(Connection *c, uint32_t *flags)
         QuirkEvent event = QUIRK_EVENT([F_FLAGS] = *flags);
         message_apply(c, AT_CLIENT_FLAGS, &event);
         message_cut_off(c, &event);
-        message_follow_up(c, &event);
+        message_follow_up(c, &event, NULL);
         *flags = (uint32_t)event.field[F_FLAGS];
     }
     return true;
@@ -334,7 +334,7 @@ static void put_quirky_option_reply(Connection *c, uint64_t values[WIRE_MAX_FIEL
     put_option_reply(c, values, changed->data, changed->len, event.split);
     if (event.twice)
         put_option_reply(c, values, changed->data, changed->len, false);
-    message_follow_up(c, &event);
+    message_follow_up(c, &event, NULL);
 }
 
 void message_put_option_reply(Connection *c, uint32_t type, const void *data, size_t length)
@@ -367,7 +367,7 @@ void message_put_export(Connection *c)
         values[EXPORT_FLAGS] = event.field[F_FLAGS];
         zeroes = event.field[F_ZEROES];
         garbled = event.garble;
-        message_follow_up(c, &event);
+        message_follow_up(c, &event, NULL);
     }
     message_put(c, WIRE_EXPORT, values);
     put_zeroes(c, zeroes, garbled);

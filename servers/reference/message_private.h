@@ -15,8 +15,9 @@ void message_apply(Connection *c, QuirkPoint point, QuirkEvent *event);
 /* Brings about an end that comes in place of the message. True if there is such. */
 bool message_cut_off(Connection *c, const QuirkEvent *event);
 
-/* Brings about an end that comes behind the message. */
-void message_follow_up(Connection *c, const QuirkEvent *event);
+/* Brings about an end that comes behind the message; behind the data that it promises, if REQUEST is the one
+ * that they are for. NULL: there are none, or they have been put. */
+void message_follow_up(Connection *c, const QuirkEvent *event, Request *request);
 
 /* Puts BYTES into the output; NULL: zeroes. */
 void message_put_bytes(Connection *c, const void *bytes, size_t length);

@@ -85,7 +85,7 @@ static void put_quirky_reply(Connection *c, uint64_t values[WIRE_MAX_FIELDS], Re
     else
         message_put_bytes(c, NULL, MIN(event.field[F_PAYLOAD], HANDSHAKE_ROOM));
     request->garbled = event.garble != UINT64_MAX;
-    message_follow_up(c, &event);
+    message_follow_up(c, &event, has_data ? request : NULL);
 }
 
 void message_put_simple_reply(Connection *c, Request *request)
@@ -100,10 +100,12 @@ void message_put_simple_reply(Connection *c, Request *request)
 
 void message_see_data(Connection *c, const Request *request, uint8_t *data, size_t length)
 {
-    if (!message_is_quirky(c) || !request->garbled)
+    if (!message_is_quirky(c))
         return;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; request->garbled && i < length; i++)
         data[i] ^= 0xff;
+    if (request->then != FATE_NONE && request->done == request->until)
+        connection_doom(c, request->then);
 }
 
 Disk *message_see_disk(Connection *c, Disk *disk)

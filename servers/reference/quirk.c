@@ -27,19 +27,21 @@
 #define DATA_CHUNK NBD_REPLY_TYPE_OFFSET_DATA
 #define HOLE_CHUNK NBD_REPLY_TYPE_OFFSET_HOLE
 #define STATUS_CHUNK NBD_REPLY_TYPE_BLOCK_STATUS
-#define QUIRK(...) ENTRY(false, REF_NEEDS_NOTHING, __VA_ARGS__)
-#define QUIRK_NEEDING(needs, ...) ENTRY(false, needs, __VA_ARGS__)
+#define QUIRK(...) ENTRY(REF_DEVIATION, REF_NEEDS_NOTHING, __VA_ARGS__)
+#define QUIRK_NEEDING(needs, ...) ENTRY(REF_DEVIATION, needs, __VA_ARGS__)
+#define SILENCE(...) ENTRY(REF_SILENCE, REF_NEEDS_NOTHING, __VA_ARGS__)
+#define SILENCE_NEEDING(needs, ...) ENTRY(REF_SILENCE, needs, __VA_ARGS__)
 #define LIBERTY(name, requirement, ...)                                                            \
-    ENTRY(true, REF_NEEDS_NOTHING, name, requirement, "-", __VA_ARGS__)
+    ENTRY(REF_LIBERTY, REF_NEEDS_NOTHING, name, requirement, "-", __VA_ARGS__)
 
-#define ENTRY(liberty_, needs_, name_, requirement_, seen_, summary_, ...)                         \
-    {liberty_, name_, requirement_, seen_, summary_, needs_},
+#define ENTRY(kind_, needs_, name_, requirement_, seen_, summary_, ...)                            \
+    {kind_, name_, requirement_, seen_, summary_, needs_},
 static const RefQuirk quirks[] = {
 #include "reference/quirks.def"
 };
 #undef ENTRY
 
-#define ENTRY(liberty_, needs_, name_, requirement_, seen_, summary_, ...) {__VA_ARGS__},
+#define ENTRY(kind_, needs_, name_, requirement_, seen_, summary_, ...) {__VA_ARGS__},
 static const QuirkRule rules[][MOST_RULES] = {
 #include "reference/quirks.def"
 };

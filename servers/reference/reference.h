@@ -115,9 +115,15 @@ typedef enum {
     REF_NEEDS_TLS,
 } RefNeeds;
 
+typedef enum {
+    REF_DEVIATION, /* shows by what comes, or by the connection's end */
+    REF_SILENCE,   /* shows by nothing else than silence: the requirement is that something comes */
+    REF_LIBERTY,   /* nothing is broken: it does what the requirement permits */
+} RefQuirkKind;
+
 /* A named deviation from the protocol, or from what servers usually do. */
 typedef struct {
-    bool liberty;            /* nothing is broken: it does what REQUIREMENT permits */
+    RefQuirkKind kind;
     const char *name;        /* "abort-without-ack" */
     const char *requirement; /* the id of the requirement that it breaks */
     const char *seen;        /* where it was seen: "xapi X15", or "-" */
