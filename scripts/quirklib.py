@@ -58,6 +58,7 @@ class Way:
     serve: tuple[str, ...] = ()
     play: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()  # a quirk with one of these in its name or requirement is looked for here first
+    liberties: str = ""  # "all" that need no TLS are taken here, or those whose names begin so
 
     def __str__(self) -> str:
         return " ".join(["serve", *self.serve] + (["played with", *self.play] if self.play else []))
@@ -65,12 +66,12 @@ class Way:
 
 CERTIFICATES = ("--tls-certificates", "{tls}/good")
 WAYS = [
-    Way(),
-    Way(play=("--replies", "structured"), marks=("structured", "chunk")),
-    Way(("--tls", "allow", *CERTIFICATES), marks=("tls",)),
-    Way(("--tls", "require", *CERTIFICATES), marks=("tls.forced", "tls-reqd")),
+    Way(liberties="all"),
+    Way(play=("--replies", "structured"), marks=("structured", "chunk"), liberties="all"),
+    Way(("--tls", "allow", *CERTIFICATES), marks=("tls",), liberties="starttls"),
+    Way(("--tls", "require", *CERTIFICATES), marks=("tls.forced", "tls-reqd"), liberties="forced"),
     Way(("--tls", "allow", *CERTIFICATES, "--export", ":size=64M,tls", "--export", "plain:size=64M"),
-        marks=("tls.selective", "tls-reqd")),
+        marks=("tls.selective", "tls-reqd"), liberties="selective"),
     Way(("--tls", "allow", "--tls-verify-peer", *CERTIFICATES), ("--tls", "allow", *CERTIFICATES), ("tls",)),
     Way(("--tls", "require", *CERTIFICATES), ("--tls", "allow", *CERTIFICATES), ("tls",)),
     Way(("--export", ":size=64M,resize"), marks=("resize",)),
@@ -83,7 +84,7 @@ WAYS = [
     Way(("--threads", "1"), marks=("robust.idle",)),
     Way(("--export", "disk:size=64M", "--default-export", "disk")),
     Way(("--export", ":size=64M,block=4k/64k/2M,require")),
-    Way(play=("--replies", "extended"), marks=("extended",)),
+    Way(play=("--replies", "extended"), marks=("extended",), liberties="all"),
     Way(("--size", "16G"), marks=("long-effect",)),
     Way(("--require-extended",), marks=("extended.required",)),
 ]
@@ -114,9 +115,15 @@ class Quirk:
         return self.signalled or self.name.startswith(("crash-", "--leak"))
 
     def ways(self) -> list[Way]:
-        """All ways, the likeliest first."""
+        """All ways, the likeliest first; for a liberty those on which it breaks nothing."""
+        if self.liberty:
+            return self.ways_of_liberty()
         text = f"{self.name} {self.requirement}"
         return sorted(WAYS, key=lambda way: not any(mark in text for mark in way.marks))
+
+    def ways_of_liberty(self) -> list[Way]:
+        kind = self.name.split("-", maxsplit=1)[0]
+        return [way for way in WAYS if way.liberties == (kind if "--tls" in self.needs else "all")]
 
 
 @dataclasses.dataclass(frozen=True)

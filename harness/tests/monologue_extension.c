@@ -11,6 +11,22 @@ static GByteArray *open_extended(const char *name)
     return bytes;
 }
 
+/* Contexts before their time, structured replies behind it, and two contexts at once. */
+static GByteArray *in_odd_order(void)
+{
+    static const char two[] =
+        "\0\0\0\4disk\0\0\0\2\0\0\0\17base:allocation\0\0\0\21x-nbdconform:data";
+    GByteArray *bytes = monologue_begin(RAW_FLAGS);
+
+    put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "base:allocation", 1);
+    put_option(bytes, NBD_OPT_EXTENDED_HEADERS, NULL, 0);
+    put_option(bytes, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
+    put_option(bytes, NBD_OPT_SET_META_CONTEXT, two, sizeof two - 1);
+    INFO(bytes, NBD_OPT_GO, "disk", "\0\0");
+    put_extended(bytes, NBD_CMD_BLOCK_STATUS, 0, 0, MIB);
+    return bytes;
+}
+
 static GByteArray *extended_haggling(void)
 {
     GByteArray *bytes = monologue_begin(RAW_FLAGS);
@@ -77,5 +93,5 @@ static GByteArray *resizing(void)
 }
 
 Monologue *const extension_monologues[] = {
-    extended_haggling, extended_commands, compact_requests, resizing, NULL,
+    extended_haggling, in_odd_order, extended_commands, compact_requests, resizing, NULL,
 };

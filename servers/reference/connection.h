@@ -44,6 +44,7 @@ typedef struct {
     uint32_t skip;      /* bytes of data that nobody looks at, still to come */
     uint32_t answer;    /* the error to reply with once they have */
     bool exempt;        /* not to be refused for want of TLS */
+    bool backwards;     /* contexts are named from the last on */
     bool listing;       /* in the middle of NBD_OPT_LIST's replies */
     guint next_to_list; /* index of the export */
 } OptionState;
@@ -75,6 +76,7 @@ typedef struct {
     uint64_t payload;    /* bytes of data that are still to come */
     uint64_t until;      /* where the data that were promised end, measured as DONE */
     ContextSet contexts; /* of which the status is still to be told */
+    bool backwards;      /* … from the last of them on */
     uint64_t chunks;     /* of its reply, as quirks count them */
     uint64_t failed_at;  /* offset of the first of those data that could not be read */
 } Request;

@@ -65,6 +65,15 @@ ContextSet context_available(bool extended)
     return set;
 }
 
+unsigned context_take(ContextSet *set, bool last)
+{
+    gint place = last ? g_bit_nth_msf(*set, -1) : g_bit_nth_lsf(*set, -1);
+    unsigned context = (unsigned)MAX(place, 0);
+
+    *set &= ~(1u << context);
+    return context;
+}
+
 bool context_query(const uint8_t *query, uint32_t length, bool listing, ContextSet *found)
 {
     const uint8_t *colon = length > 0 ? memchr(query, ':', length) : NULL;

@@ -22,6 +22,9 @@ uint64_t context_status(unsigned context, uint32_t state);
 /* Those that can be had: some need the 64 bits that only extended headers have. */
 ContextSet context_available(bool extended);
 
+/* Takes one from SET, which is not empty: the first, or the last. */
+unsigned context_take(ContextSet *set, bool last);
+
 /* Those that QUERY selects, or finds where LISTING. False if it is malformed. */
 bool context_query(const uint8_t *query, uint32_t length, bool listing, ContextSet *found);
 

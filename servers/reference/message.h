@@ -49,6 +49,9 @@ void message_put_option_reply(Connection *c, uint32_t type, const void *data, si
  * by the caller: request->length bytes, which may have become another number. */
 void message_put_simple_reply(Connection *c, Request *request);
 
+/* If the reply to an earlier request has been kept back, it is sent now. */
+void message_put_late(Connection *c);
+
 /* A chunk of a reply. Payload: HEAD, and then DATA bytes that the caller makes. */
 typedef struct {
     uint16_t type;

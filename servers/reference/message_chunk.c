@@ -158,21 +158,24 @@ static void put_altered(Connection *c, const QuirkEvent *event, const GByteArray
                  i + 1 == event->follows ? done : 0);
 }
 
+static uint64_t end_of(const Request *request)
+{
+    return request->offset > UINT64_MAX - request->length ? UINT64_MAX
+                                                          : request->offset + request->length;
+}
+
 /* What changes from message to message of the request: the rest is QUIRK_EVENT's. */
 static QuirkEvent see_chunk(Connection *c, Request *request, const Chunk *chunk,
                             const uint64_t values[WIRE_MAX_FIELDS])
 {
     Places places = places_in(chunk);
-    uint64_t end = request->offset > UINT64_MAX - request->length
-                       ? UINT64_MAX
-                       : request->offset + request->length;
     QuirkEvent event = QUIRK_EVENT(
         [F_MAGIC] = values[CHUNK_MAGIC], [F_CHUNK_FLAGS] = values[CHUNK_FLAGS],
         [F_TYPE] = values[CHUNK_TYPE], [F_COOKIE] = values[CHUNK_COOKIE],
         [F_PAYLOAD] = values[CHUNK_LENGTH], [F_COMMAND] = request->type, [F_FLAGS] = request->flags,
         [F_OFFSET] = request->offset, [F_LENGTH] = request->length, [F_SIZE] = c->facts.size,
-        [F_END] = end, [F_WAITING] = connection_available(c), [F_CHUNK_NUMBER] = ++request->chunks,
-        [F_CHUNK_OFFSET] = request->offset);
+        [F_END] = end_of(request), [F_WAITING] = connection_available(c),
+        [F_CHUNK_NUMBER] = ++request->chunks, [F_CHUNK_OFFSET] = request->offset);
 
     get_place(chunk->head, places.offset, 8, &event.field[F_CHUNK_OFFSET]);
     get_place(chunk->head, places.hole, 4, &event.field[F_HOLE]);
@@ -198,6 +201,10 @@ static bool put_quirky(Connection *c, Request *request, const Chunk *chunk,
     g_autoptr(GByteArray) head = altered(chunk, &event);
     event.twice = event.twice && chunk->data == 0;
     event.follows = data == 0 ? event.follows : 0;
+    if (event.go_on) {
+        event.field[F_CHUNK_FLAGS] &= ~(uint64_t)NBD_REPLY_FLAG_DONE;
+        request->last = false;
+    }
     put_altered(c, &event, head, event.field[F_PAYLOAD] - values[CHUNK_LENGTH] + head->len + data);
     request->garbled = event.garble != UINT64_MAX;
     message_follow_up(c, &event, data > 0 ? request : NULL);
@@ -209,12 +216,13 @@ unsigned message_see_status(Connection *c, const Request *request, uint32_t *con
 {
     if (!message_is_quirky(c) || count == 0)
         return count;
-    QuirkEvent event = QUIRK_EVENT([F_ID] = *context, [F_EXTENT] = extents[0].length,
-                                   [F_STATE] = extents[0].status, [F_COMMAND] = request->type,
-                                   [F_FLAGS] = request->flags, [F_OFFSET] = request->offset,
-                                   [F_LENGTH] = request->length, [F_SIZE] = c->facts.size);
+    QuirkEvent event = QUIRK_EVENT(
+        [F_ID] = *context, [F_EXTENT] = extents[0].length, [F_STATE] = extents[0].status,
+        [F_COMMAND] = request->type, [F_FLAGS] = request->flags, [F_OFFSET] = request->offset,
+        [F_LENGTH] = request->length, [F_SIZE] = c->facts.size, [F_END] = end_of(request));
 
     message_apply(c, AT_STATUS, &event);
+    count = (unsigned)MIN(count, event.cut);
     *context = (uint32_t)event.field[F_ID];
     extents[0] = (Extent){event.field[F_EXTENT], event.field[F_STATE]};
     if (event.append > 0) {

@@ -8,7 +8,8 @@ static uint64_t end_of(uint64_t offset, uint64_t length)
     return offset > UINT64_MAX - length ? UINT64_MAX : offset + length;
 }
 
-static void alter_request(Connection *c, uint64_t values[WIRE_MAX_FIELDS], uint32_t *error)
+static void alter_request(Connection *c, uint64_t values[WIRE_MAX_FIELDS], uint32_t *error,
+                          bool *backwards)
 {
     QuirkEvent event = QUIRK_EVENT(
         [F_MAGIC] = values[REQUEST_MAGIC], [F_FLAGS] = values[REQUEST_FLAGS],
@@ -28,6 +29,8 @@ static void alter_request(Connection *c, uint64_t values[WIRE_MAX_FIELDS], uint3
     values[REQUEST_COOKIE] = event.field[F_COOKIE];
     values[REQUEST_OFFSET] = event.field[F_OFFSET];
     values[REQUEST_LENGTH] = event.field[F_LENGTH];
+    *backwards = event.field[F_BACKWARDS] != 0;
+    c->quirks->passed = true;
 }
 
 bool message_get_request(Connection *c, Request *request, bool *right_magic)
@@ -35,12 +38,15 @@ bool message_get_request(Connection *c, Request *request, bool *right_magic)
     const bool extended = c->agreed.replies == EXTENDED_HEADERS;
     uint64_t values[WIRE_MAX_FIELDS];
     uint32_t error = NBD_SUCCESS;
+    bool backwards = false;
 
+    if (message_is_quirky(c) && c->quirks->passed)
+        message_put_late(c);
     if (!message_get(c, extended ? WIRE_EXTENDED_REQUEST : WIRE_REQUEST, values))
         return false;
     leak_see_message(c, LEAK_SEES_REQUEST, values[REQUEST_TYPE]);
     if (message_is_quirky(c))
-        alter_request(c, values, &error);
+        alter_request(c, values, &error, &backwards);
     *right_magic =
         values[REQUEST_MAGIC] == (extended ? NBD_EXTENDED_REQUEST_MAGIC : NBD_REQUEST_MAGIC);
     bool has_payload = extended ? values[REQUEST_FLAGS] & NBD_CMD_FLAG_PAYLOAD_LEN
@@ -54,9 +60,28 @@ bool message_get_request(Connection *c, Request *request, bool *right_magic)
         .offset = values[REQUEST_OFFSET],
         .length = values[REQUEST_LENGTH],
         .contexts = c->agreed.contexts,
+        .backwards = backwards,
         .payload = has_payload ? values[REQUEST_LENGTH] : 0,
     };
     return true;
+}
+
+void message_put_late(Connection *c)
+{
+    size_t room;
+
+    if (!message_is_quirky(c) || !c->quirks->is_late ||
+        connection_room(c, sizeof c->quirks->late, &room) == NULL)
+        return;
+    message_put_bytes(c, c->quirks->late, sizeof c->quirks->late);
+    c->quirks->is_late = false;
+}
+
+static void postpone(Connection *c, const uint64_t values[WIRE_MAX_FIELDS])
+{
+    wire_encode(WIRE_SIMPLE_REPLY, values, c->quirks->late);
+    c->quirks->is_late = true;
+    c->quirks->passed = false;
 }
 
 static void put_quirky_reply(Connection *c, uint64_t values[WIRE_MAX_FIELDS], Request *request)
@@ -77,6 +102,10 @@ static void put_quirky_reply(Connection *c, uint64_t values[WIRE_MAX_FIELDS], Re
     values[SIMPLE_REPLY_MAGIC] = event.field[F_MAGIC];
     values[SIMPLE_REPLY_ERROR] = event.field[F_ERROR];
     values[SIMPLE_REPLY_COOKIE] = event.field[F_COOKIE];
+    if (event.postpone && !has_data && !c->quirks->is_late) {
+        postpone(c, values);
+        return;
+    }
     message_put(c, WIRE_SIMPLE_REPLY, values);
     if (event.twice)
         message_put(c, WIRE_SIMPLE_REPLY, values);

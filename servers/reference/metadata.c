@@ -66,9 +66,10 @@ static void answer(Connection *c, const uint8_t *data, uint32_t length, bool lis
     if (listing && request.query_count == 0)
         found = UINT32_MAX;
     found &= context_available(c->agreed.replies == EXTENDED_HEADERS);
-    for (unsigned i = 0; i < CONTEXTS; i++)
-        if (found & 1u << i)
-            put_context(c, i, listing ? 0 : context_id(i));
+    for (ContextSet left = found; left != 0;) {
+        unsigned i = context_take(&left, c->option.backwards);
+        put_context(c, i, listing ? 0 : context_id(i));
+    }
     message_put_option_reply(c, NBD_REP_ACK, NULL, 0);
     if (!listing) {
         c->agreed.contexts = found;

@@ -31,8 +31,9 @@
 #define QUIRK_NEEDING(needs, ...) ENTRY(REF_DEVIATION, needs, __VA_ARGS__)
 #define SILENCE(...) ENTRY(REF_SILENCE, REF_NEEDS_NOTHING, __VA_ARGS__)
 #define SILENCE_NEEDING(needs, ...) ENTRY(REF_SILENCE, needs, __VA_ARGS__)
-#define LIBERTY(name, requirement, ...)                                                            \
-    ENTRY(REF_LIBERTY, REF_NEEDS_NOTHING, name, requirement, "-", __VA_ARGS__)
+#define LIBERTY(...) LIBERTY_NEEDING(REF_NEEDS_NOTHING, __VA_ARGS__)
+#define LIBERTY_NEEDING(needs, name, requirement, ...)                                             \
+    ENTRY(REF_LIBERTY, needs, name, requirement, "-", __VA_ARGS__)
 
 #define ENTRY(kind_, needs_, name_, requirement_, seen_, summary_, ...)                            \
     {kind_, name_, requirement_, seen_, summary_, needs_},
@@ -243,6 +244,12 @@ static void act(const QuirkRule *rule, QuirkEvent *event)
         break;
     case DO_NAGLE:
         event->nagle = true;
+        break;
+    case DO_GO_ON:
+        event->go_on = true;
+        break;
+    case DO_POSTPONE:
+        event->postpone = true;
         break;
     case DO_HOARD:
         event->hoard = value;

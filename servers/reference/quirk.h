@@ -83,6 +83,7 @@ typedef enum {
     F_HUSHED,       /* TLS: no alert is sent */
     F_HANGS_UP,     /* TLS's end: the client has not asked for it */
     F_ALERT,        /* … by a fatal alert in place of close_notify */
+    F_BACKWARDS,    /* option, request: contexts are told of in reverse order */
     F_COUNT
 } QuirkField;
 
@@ -119,7 +120,7 @@ typedef enum {
     DO_ROUND,     /* field down to a multiple of value */
     DO_APPEND,    /* VALUE bytes behind the data, and counted; an extent behind the others */
     DO_TERMINATE, /* VALUE zero bytes behind the data, and counted */
-    DO_CUT,       /* the data to VALUE bytes, and counted */
+    DO_CUT,       /* the data to VALUE bytes, and counted; the extents to VALUE */
     DO_PUT,       /* byte number VALUE % 256 of the data becomes VALUE / 256 */
     DO_GARBLE,    /* byte number VALUE of the data (or zeroes) becomes another; of a read's, all */
     DO_TWICE,     /* the message is sent twice */
@@ -130,6 +131,8 @@ typedef enum {
     DO_FOLLOW,    /* a chunk of type VALUE % 65536 goes behind this one, about what is VALUE / 65536
                      bytes behind that; up to two */
     DO_SIMPLE,    /* a simple reply is sent in place of the chunk */
+    DO_GO_ON,     /* this last chunk of a read is not marked as such: an empty one follows it */
+    DO_POSTPONE,  /* the next reply goes ahead of this one, which has no data */
     DO_CLOSE,     /* hang up in place of it; at a signal: on all clients that there are */
     DO_CLOSE_AFTER, /* hang up behind it */
     DO_HANG,        /* nothing is ever answered again */
@@ -145,7 +148,7 @@ enum { HOARD_UNTIL_FUA, HOARD_UNTIL_FLUSH };
 
 typedef struct {
     QuirkPoint point;
-    QuirkIf where[3];
+    QuirkIf where[4];
     QuirkAction action;
     QuirkField field;
     uint64_t value;
@@ -162,7 +165,10 @@ void quirk_set_clear(QuirkSet *set);
 /* What rules remember of one connection. */
 typedef struct {
     uint64_t noted;
-    uint32_t seen[]; /* how often each rule has matched */
+    uint8_t late[16]; /* a simple reply of which others go ahead */
+    bool is_late;     /* there is one … */
+    bool passed;      /* … and the request behind its own has come */
+    uint32_t seen[];  /* how often each rule has matched */
 } QuirkMemory;
 
 /* NULL if there are no rules; g_free(). */
@@ -179,7 +185,7 @@ typedef struct {
     uint64_t follow[2];
     unsigned follows;
     uint64_t hoard; /* UINT64_MAX: nothing */
-    bool twice, split, nagle;
+    bool twice, split, nagle, go_on, postpone;
 } QuirkEvent;
 
 #define QUIRK_EVENT(...)                                                                           \

@@ -184,8 +184,9 @@ static Step put_hole(Connection *c, Request *request, uint64_t length)
     wire_put(head + 8, 4, length);
     request->done += length;
     chunk.done = request->done == request->length;
+    request->last = chunk.done;
     (void)message_put_chunk(c, request, &chunk);
-    request->active = !chunk.done;
+    request->active = !request->last;
     return STEP_AGAIN;
 }
 
@@ -217,7 +218,7 @@ static Step put_data(Connection *c, Request *request, uint64_t length)
         send_what_is_there(c, request, out + header, there);
     } else {
         request->done = request->until;
-        request->active = !chunk.done;
+        request->active = !request->last;
     }
     return STEP_AGAIN;
 }

@@ -71,14 +71,10 @@ Step reply_status(Connection *c, Request *request)
 
     if (connection_room(c, HANDSHAKE_ROOM, &room) == NULL)
         return STEP_OUTPUT;
-    for (unsigned i = 0; i < CONTEXTS; i++) {
-        if (!(request->contexts & 1u << i))
-            continue;
-        request->contexts &= ~(1u << i);
-        put_status(c, request, i, request->contexts == 0);
-        request->active = request->contexts != 0;
-        return STEP_AGAIN;
+    if (request->contexts != 0) {
+        unsigned context = context_take(&request->contexts, request->backwards);
+        put_status(c, request, context, request->contexts == 0);
     }
-    request->active = false;
+    request->active = request->contexts != 0;
     return STEP_AGAIN;
 }

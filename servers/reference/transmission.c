@@ -341,5 +341,7 @@ Step transmission_step(Connection *c)
         if (is_long(request))
             return next;
     }
+    if (next != STEP_OUTPUT)
+        message_put_late(c);
     return next;
 }
