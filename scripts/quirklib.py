@@ -58,7 +58,7 @@ class Way:
     serve: tuple[str, ...] = ()
     play: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()  # a quirk with one of these in its name or requirement is looked for here first
-    liberties: str = ""  # "all" that need no TLS are taken here, or those whose names begin so
+    liberties: str = ""  # those whose names begin so are taken here; "all": those that have no such way
 
     def __str__(self) -> str:
         return " ".join(["serve", *self.serve] + (["played with", *self.play] if self.play else []))
@@ -74,7 +74,7 @@ WAYS = [
         marks=("tls.selective", "tls-reqd"), liberties="selective"),
     Way(("--tls", "allow", "--tls-verify-peer", *CERTIFICATES), ("--tls", "allow", *CERTIFICATES), ("tls",)),
     Way(("--tls", "require", *CERTIFICATES), ("--tls", "allow", *CERTIFICATES), ("tls",)),
-    Way(("--export", ":size=64M,resize"), marks=("resize",)),
+    Way(("--export", ":size=64M,resize"), marks=("resize",), liberties="resize"),
     Way(("--read-only",)),
     Way(("--block-size", "512/4096/32M")),
     Way(("--block-size", "4k/64k/2M")),
@@ -123,7 +123,8 @@ class Quirk:
 
     def ways_of_liberty(self) -> list[Way]:
         kind = self.name.split("-", maxsplit=1)[0]
-        return [way for way in WAYS if way.liberties == (kind if "--tls" in self.needs else "all")]
+        own = [way for way in WAYS if way.liberties == kind]
+        return own or [way for way in WAYS if way.liberties == "all"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,6 +275,14 @@ def lacking() -> list[str]:
     shown = {quirk.requirement for quirk in quirks()} | set(WITHOUT_QUIRK)
     permitted = {row["id"] for row in table_of_requirements() if row["level"] == "MAY"}
     return [each for each in requirements_checked() if each not in shown | permitted]
+
+
+def untaken() -> list[str]:
+    """What a server MAY do by a requirement that is checked, and no liberty does nor quirk overdoes. The reference
+    server may do it as it is."""
+    tried = {quirk.requirement for quirk in quirks()}
+    permitted = {row["id"] for row in table_of_requirements() if row["level"] == "MAY"}
+    return [each for each in requirements_checked() if each in permitted - tried]
 
 
 WEAK = frozenset(row["id"] for row in table_of_requirements() if row["level"] in ("MAY", "SHOULD", "SHOULD NOT"))

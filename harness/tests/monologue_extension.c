@@ -23,6 +23,8 @@ static GByteArray *in_odd_order(void)
     put_option(bytes, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
     put_option(bytes, NBD_OPT_SET_META_CONTEXT, two, sizeof two - 1);
     INFO(bytes, NBD_OPT_GO, "disk", "\0\0");
+    put_extended(bytes, NBD_CMD_WRITE, NBD_CMD_FLAG_PAYLOAD_LEN, 65536, 4);
+    put_bytes(bytes, "data", 4);
     put_extended(bytes, NBD_CMD_BLOCK_STATUS, 0, 0, MIB);
     return bytes;
 }

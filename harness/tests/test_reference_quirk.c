@@ -187,7 +187,7 @@ static const char *const unseen[] = {"nagle",
                                      "hundred-lists-block",
                                      NULL};
 
-static void each_quirk_shows_in_some_conversation(void)
+static void shows_in_some_conversation(bool liberties)
 {
     g_autoptr(Transcript) fixed = transcribe(NULL, REF_FIXED_NEWSTYLE, NULL);
     g_autoptr(Transcript) oldstyle = transcribe(NULL, REF_OLDSTYLE, NULL);
@@ -196,7 +196,7 @@ static void each_quirk_shows_in_some_conversation(void)
 
     for (size_t i = 0; i < count; i++) {
         if (quirks[i].needs == REF_NEEDS_TLS || quirks[i].needs == REF_NEEDS_PROCESS ||
-            g_strv_contains(unseen, quirks[i].name))
+            g_strv_contains(unseen, quirks[i].name) || (quirks[i].kind == REF_LIBERTY) != liberties)
             continue; /* nobody speaks TLS here, or sends signals */
         bool old = quirks[i].needs == REF_NEEDS_OLDSTYLE;
         g_autoptr(Transcript) with = transcribe(&quirks[i], old ? REF_OLDSTYLE : REF_FIXED_NEWSTYLE,
@@ -205,6 +205,16 @@ static void each_quirk_shows_in_some_conversation(void)
             fprintf(stderr, "quirk %s\n", quirks[i].name);
         CU_ASSERT_TRUE(with->differs);
     }
+}
+
+static void each_quirk_shows_in_some_conversation(void)
+{
+    shows_in_some_conversation(false);
+}
+
+static void each_liberty_shows_in_some_conversation(void)
+{
+    shows_in_some_conversation(true);
 }
 
 static void quirks_have_names_of_their_own_and_say_what_they_do(void)
@@ -281,6 +291,7 @@ void reference_quirk_tests(void)
     CU_TestInfo tests[] = {
         {"without quirks each run says the same", without_quirks_each_run_says_the_same},
         {"each quirk shows in some conversation", each_quirk_shows_in_some_conversation},
+        {"each liberty shows in some conversation", each_liberty_shows_in_some_conversation},
         {"quirks have names of their own and say what they do",
          quirks_have_names_of_their_own_and_say_what_they_do},
         {"an unknown quirk is an error that names those near",
