@@ -18,6 +18,16 @@ const SessionOption *session_current_option(const Session *session)
     return g_queue_peek_head((GQueue *)&session->options);
 }
 
+const SessionOption *session_answered_option(const Session *session, const SessionMessage *message)
+{
+    const SessionOption *option = session_current_option(session);
+
+    if (message->value[REPLY_MAGIC] != NBD_OPTION_REPLY_MAGIC || option == NULL ||
+        option->option == NBD_OPT_EXPORT_NAME || message->value[REPLY_OPTION] != option->option)
+        return NULL;
+    return option;
+}
+
 void session_give_up(Session *session)
 {
     session_desynchronise(session, SIDE_CLIENT);

@@ -249,6 +249,10 @@ void session_give_up(Session *session);
 /* The option that is to be answered next, or NULL. */
 const SessionOption *session_current_option(const Session *session);
 
+/* The same where MESSAGE is a reply to it and says so, and it has replies at all: EXPORT_NAME has none. NULL where
+ * that is wrong, of which a rule for all replies has its say. */
+const SessionOption *session_answered_option(const Session *session, const SessionMessage *message);
+
 /* ---- session.c ------------------------------------------------------------------------------- */
 
 /* Notes that BY broke the requirement ID; BY is tainted if that was a MUST or a layout. BYTES

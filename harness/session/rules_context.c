@@ -18,12 +18,11 @@ static bool is_reply(const SessionMessage *message, uint32_t type)
 static const SessionOption *answers(const Session *session, const SessionMessage *message,
                                     uint32_t type, uint32_t option)
 {
-    const SessionOption *current = session_current_option(session);
+    const SessionOption *answered = session_answered_option(session, message);
 
-    if (!is_reply(message, type) || current == NULL || current->option != option ||
-        message->value[REPLY_OPTION] != option)
-        return NULL;
-    return current;
+    return answered != NULL && answered->option == option && message->value[REPLY_TYPE] == type
+               ? answered
+               : NULL;
 }
 
 static char *layout(const Session *session, const SessionMessage *message)

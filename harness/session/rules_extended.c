@@ -9,12 +9,7 @@
 static const SessionOption *answered(const Session *session, const SessionMessage *message,
                                      uint32_t type)
 {
-    const SessionOption *option = session_current_option(session);
-
-    if (message->value[REPLY_MAGIC] != NBD_OPTION_REPLY_MAGIC || option == NULL ||
-        message->value[REPLY_OPTION] != option->option || message->value[REPLY_TYPE] != type)
-        return NULL;
-    return option;
+    return message->value[REPLY_TYPE] == type ? session_answered_option(session, message) : NULL;
 }
 
 static char *go_supported(const Session *session, const SessionMessage *message)

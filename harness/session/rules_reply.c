@@ -22,17 +22,6 @@ static bool is_reply(const SessionMessage *message)
     return message->value[REPLY_MAGIC] == NBD_OPTION_REPLY_MAGIC;
 }
 
-/* The option that MESSAGE answers and says it does; NULL where another rule has its say. */
-static const SessionOption *answered(const Session *session, const SessionMessage *message)
-{
-    const SessionOption *option = session_current_option(session);
-
-    if (!is_reply(message) || option == NULL || option->option == NBD_OPT_EXPORT_NAME ||
-        message->value[REPLY_OPTION] != option->option)
-        return NULL;
-    return option;
-}
-
 static char *reply_unasked(const Session *session, const SessionMessage *message)
 {
     if (!is_reply(message) || session_current_option(session) != NULL ||
@@ -68,7 +57,7 @@ static char *export_name_acknowledged(const Session *session, const SessionMessa
 /* Judged even where the client has broken a MUST: sending the option was one. */
 static char *reply_fixed_newstyle(const Session *session, const SessionMessage *message)
 {
-    if (answered(session, message) == NULL ||
+    if (session_answered_option(session, message) == NULL ||
         session->facts.handshake_flags & NBD_FLAG_FIXED_NEWSTYLE)
         return NULL;
     return g_strdup("the server answers options, but has not set FIXED_NEWSTYLE in its greeting");
@@ -111,7 +100,7 @@ static bool type_fits(uint32_t option, uint64_t type)
 
 static char *reply_type(const Session *session, const SessionMessage *message)
 {
-    const SessionOption *option = answered(session, message);
+    const SessionOption *option = session_answered_option(session, message);
 
     if (option == NULL || type_fits(option->option, message->value[REPLY_TYPE]))
         return NULL;
@@ -228,7 +217,7 @@ static char *info_once(const Session *session, const SessionMessage *message)
 static const SessionOption *ends(const Session *session, const SessionMessage *message,
                                  uint32_t type)
 {
-    const SessionOption *option = answered(session, message);
+    const SessionOption *option = session_answered_option(session, message);
 
     if (!is_type(message, type) || option == NULL ||
         (option->option != NBD_OPT_INFO && option->option != NBD_OPT_GO))

@@ -6,21 +6,11 @@
 
 /* ---- The server ------------------------------------------------------------------------------ */
 
-/* The option that MESSAGE answers; NULL where another rule has its say. */
-static const SessionOption *answered(const Session *session, const SessionMessage *message)
-{
-    const SessionOption *option = session_current_option(session);
-
-    if (message->value[REPLY_MAGIC] != NBD_OPTION_REPLY_MAGIC || option == NULL ||
-        option->option == NBD_OPT_EXPORT_NAME || message->value[REPLY_OPTION] != option->option)
-        return NULL;
-    return option;
-}
-
-/* The same in plain text. */
+/* The option that MESSAGE answers in plain text. */
 static const SessionOption *answered_plainly(const Session *session, const SessionMessage *message)
 {
-    return session->facts.tls == SESSION_TLS_NONE ? answered(session, message) : NULL;
+    return session->facts.tls == SESSION_TLS_NONE ? session_answered_option(session, message)
+                                                  : NULL;
 }
 
 static bool is_type(const SessionMessage *message, uint32_t type)
@@ -96,7 +86,8 @@ static char *tls_reqd_export(const Session *session, const SessionMessage *messa
 
 static char *inside_no_tls_reqd(const Session *session, const SessionMessage *message)
 {
-    if (session->facts.tls != SESSION_TLS_RUNNING || answered(session, message) == NULL ||
+    if (session->facts.tls != SESSION_TLS_RUNNING ||
+        session_answered_option(session, message) == NULL ||
         !is_type(message, NBD_REP_ERR_TLS_REQD))
         return NULL;
     return g_strdup("ERR_TLS_REQD comes inside TLS");

@@ -24,6 +24,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(play_status)                                                                             \
     SUITE(play_hostile)                                                                            \
     SUITE(play_measure)                                                                            \
+    SUITE(play_settle)                                                                             \
     SUITE(play_tls)                                                                                \
     SUITE(play_value)                                                                              \
     SUITE(reference)                                                                               \

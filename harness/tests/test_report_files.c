@@ -61,6 +61,7 @@ static void no_peer_writes_lines_of_tap(void)
     CU_ASSERT_EQUAL(occurrences(tap, "\nnot ok"), 1);
     CU_ASSERT_EQUAL(occurrences(tap, "\n  ...\n"), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\"<\\#&\\\\xff: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(tap, "[2J\\\"\\\\ \\\\x9b\"\n"));
 }
 
 static void count_element(GMarkupParseContext *context, const char *name, const char **names,
@@ -114,6 +115,8 @@ static void junit_counts_as_its_readers_do(void)
     CU_ASSERT_PTR_NOT_NULL(
         strstr(xml, "<failure type=\"violation\" message=\"no word was kept\">"));
     CU_ASSERT_PTR_NOT_NULL(strstr(xml, "classname=\"server.chapter\" name=\"fail@n=1\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<system-out>warning: title: A title &amp; more\nreason: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<system-out>hint: title: "));
 }
 
 static void no_peer_writes_xml(void)
