@@ -163,7 +163,9 @@ void session_pass_records(Session *session, Side from)
     while (session_available(stream) > 0) {
         const uint8_t *head = session_peek(stream);
         if (!could_be_record(head, session_available(stream))) {
-            session_find_stray(
+            /* A client that goes on in plain text gives no leave to answer it: the session ends
+             * (proto.md:574, 581). */
+            session_find_unexcused(
                 session, from, REQ("tls.handshake.only-tls"),
                 g_strdup("behind the ACK to STARTTLS come bytes that are no record of TLS"));
             session_desynchronise(session, from);

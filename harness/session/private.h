@@ -265,6 +265,9 @@ void session_find(Session *session, Side by, const char *id, GBytes *bytes, uint
  * noted where the other side has broken a MUST before. */
 void session_find_stray(Session *session, Side by, const char *id, char *text);
 
+/* The same, whatever the other side has broken before. */
+void session_find_unexcused(Session *session, Side by, const char *id, char *text);
+
 /* From here on FROM's bytes can't be told apart. */
 void session_desynchronise(Session *session, Side from);
 

@@ -37,10 +37,18 @@ static char *error_defined(const Session *session, const SessionMessage *message
                            error);
 }
 
+/* BLOCK_STATUS with a payload: its length is the payload's, and of its effect nothing is known here. */
+static bool effect_unknown(const SessionMessage *message)
+{
+    return message->request.command == NBD_CMD_BLOCK_STATUS &&
+           message->request.flags & NBD_CMD_FLAG_PAYLOAD_LEN;
+}
+
 static char *error_enomem(const Session *session, const SessionMessage *message)
 {
     (void)session;
-    if (!error_is(message, NBD_ENOMEM) || message->request.length > NBD_DEFAULT_MAX_PAYLOAD)
+    if (!error_is(message, NBD_ENOMEM) || effect_unknown(message) ||
+        message->request.length > NBD_DEFAULT_MAX_PAYLOAD)
         return NULL;
     return g_strdup_printf("%s of " DEC " bytes fails with ENOMEM", command(message),
                            message->request.length);
@@ -101,7 +109,7 @@ static char *error_eoverflow(const Session *session, const SessionMessage *messa
     case NBD_CMD_CACHE:
     case NBD_CMD_WRITE_ZEROES:
     case NBD_CMD_BLOCK_STATUS:
-        if (message->request.flags & NBD_CMD_FLAG_FAST_ZERO ||
+        if (message->request.flags & NBD_CMD_FLAG_FAST_ZERO || effect_unknown(message) ||
             message->request.length > session->facts.maximum)
             return NULL;
         break;

@@ -227,14 +227,19 @@ void session_find(Session *session, Side by, const char *id, GBytes *bytes, uint
 
 void session_find_stray(Session *session, Side by, const char *id, char *text)
 {
-    const SessionStream *stream = &session->stream[by];
-    size_t size = session_available(stream);
-
     if (session->stream[!by].tainted) {
         session_taint(session, by);
         g_free(text);
         return;
     }
+    session_find_unexcused(session, by, id, text);
+}
+
+void session_find_unexcused(Session *session, Side by, const char *id, char *text)
+{
+    const SessionStream *stream = &session->stream[by];
+    size_t size = session_available(stream);
+
     session_find(session, by, id,
                  g_bytes_new(stream->buffer->data + stream->start, MIN(size, SESSION_EVIDENCE)),
                  size, text);

@@ -102,7 +102,10 @@ Step channel_begin_tls(Connection *c)
     connection_push(c);
     if (c->blocked)
         return STEP_OUTPUT;
+    c->step = handshake_go_on;
     const TlsStart start = message_see_tls(c);
+    if (start.stays_plain)
+        return STEP_AGAIN;
     if (start.keeps_input)
         early = 0;
     c->agreed = start.agreed;
@@ -113,6 +116,5 @@ Step channel_begin_tls(Connection *c)
                              early > 0 ? connection_peek(c, early) : NULL, early, NULL))
         connection_doom(c, FATE_LOSE);
     connection_take(c, early);
-    c->step = handshake_go_on;
     return STEP_AGAIN;
 }

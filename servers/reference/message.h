@@ -31,6 +31,7 @@ typedef struct {
     Agreed agreed;          /* what holds inside of it */
     bool hushed;            /* nobody is told why it fails */
     bool keeps_input;       /* what the client sent ahead of its time is taken for options */
+    bool stays_plain;       /* TLS does not begin at all */
 } TlsStart;
 
 TlsStart message_see_tls(Connection *c);

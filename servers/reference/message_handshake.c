@@ -258,6 +258,7 @@ TlsStart message_see_tls(Connection *c)
         start.agreed.contexts_of = c->agreed.contexts_of;
     }
     start.keeps_input = keep & KEEP_INPUT;
+    start.stays_plain = keep & KEEP_PLAIN;
     start.hushed = event.field[F_HUSHED] != 0;
     start.priorities = versions[MIN(event.field[F_VERSIONS], VERSIONS_COUNT - 1)];
     return start;

@@ -97,7 +97,7 @@ enum {
     TLS_INSIDE,
     TLS_CUT, /* ended without close_notify */
 };
-enum { KEEP_REPLIES = 1, KEEP_CONTEXTS = 2, KEEP_INPUT = 4 };
+enum { KEEP_REPLIES = 1, KEEP_CONTEXTS = 2, KEEP_INPUT = 4, KEEP_PLAIN = 8 };
 enum { VERSIONS_CONFIGURED, VERSIONS_NO_1_3, VERSIONS_NO_1_2, VERSIONS_OLD, VERSIONS_COUNT };
 
 /* SAME and BEYOND compare with the field that the value names. */
