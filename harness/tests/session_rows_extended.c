@@ -117,6 +117,14 @@ static const SessionRow extended_rows[] = {
     {"extended.block-status.client-payload-length",
      OPEN_PAYLOAD RQ("BLOCK_STATUS", "flags=PAYLOAD_LEN length=10 + fill 10 0"),
      OPEN_PAYLOAD RQ("BLOCK_STATUS", "flags=PAYLOAD_LEN length=8 + fill 8 0")},
+    /* The length of a payload is not that of its effect. */
+    {"error.eoverflow",
+     OPEN_PAYLOAD RQ("BLOCK_STATUS", "length=12") RP("ERROR", "+ hex 0000004b0000"),
+     OPEN_PAYLOAD RQ("BLOCK_STATUS", "flags=PAYLOAD_LEN length=12 + fill 12 0")
+         RP("ERROR", "+ hex 0000004b0000")},
+    {"error.enomem", OPEN_PAYLOAD RQ("BLOCK_STATUS", "length=12") RP("ERROR", "+ hex 0000000c0000"),
+     OPEN_PAYLOAD RQ("BLOCK_STATUS", "flags=PAYLOAD_LEN length=12 + fill 12 0")
+         RP("ERROR", "+ hex 0000000c0000")},
 };
 SESSION_ROWS(session_extended_rows, extended_rows);
 

@@ -204,6 +204,16 @@ static void plain_text_behind_starttls_has_no_effect(void)
     talk_broken(talk, "handshake.option.one-at-a-time");
 }
 
+static void plain_text_behind_starttls_gives_no_leave_to_answer_it(void)
+{
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+
+    talk_say(talk, HELLO OPT("STARTTLS") ACK("STARTTLS") OPT("LIST"));
+    talk_broken(talk, "tls.handshake.only-tls");
+    talk_say(talk, "S hex 0003e889045565a9;");
+    talk_broken(talk, "tls.handshake.only-tls");
+}
+
 static void errors_keep_their_form_where_the_request_was_mistaken(void)
 {
     g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
@@ -412,6 +422,8 @@ void session_chunks_tests(void)
         {"errors keep their form where the request was mistaken",
          errors_keep_their_form_where_the_request_was_mistaken},
         {"plain text behind STARTTLS has no effect", plain_text_behind_starttls_has_no_effect},
+        {"plain text behind STARTTLS gives no leave to answer it",
+         plain_text_behind_starttls_gives_no_leave_to_answer_it},
         {"a million chunks cost no memory", a_million_chunks_cost_no_memory},
         {"many scattered replies cost no memory", many_scattered_replies_cost_no_memory},
         {"an error's offsets have their bounds", an_error_s_offsets_have_their_bounds},
