@@ -33,7 +33,8 @@ static const char description[] =
     "  nbdconform help COMMAND     The options of a command\n"
     "\n"
     "Exit status: 0 conforming; 1 something failed; 2 wrong usage or a fault of the\n"
-    "harness; 125 the target could not be reached, or no case could be played.\n";
+    "harness; 125 the target could not be reached, has no such export, or no case\n"
+    "could be played.\n";
 
 /* ---- Checking --------------------------------------------------------------------------------- */
 

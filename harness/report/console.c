@@ -75,6 +75,9 @@ static void begin(void *self, const RunOptions *options, const RunSummary *summa
         fputs(
             "The server refuses extended headers: the cases are played with structured replies.\n",
             console->paper.out);
+    if (summary->target.insists_on_tls)
+        fputs("The server insists on TLS: give --tls require, or most cases are skipped.\n",
+              console->paper.out);
     draw_status(console, summary);
     fflush(console->paper.out);
 }

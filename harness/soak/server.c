@@ -37,6 +37,15 @@ bool soak_learn(SoakTarget *target, GError **error)
 
     if (!play_probe(&mode, 1, &learned, error))
         return false;
+    if (learned.unknown_export) {
+        bool unnamed = target->export_name == NULL || *target->export_name == '\0';
+        g_set_error(error, SOAK_ERROR, SOAK_ERROR_REFUSED,
+                    "the server has no %s%s%s: no point behind NBD_OPT_GO could be reached; give "
+                    "another by --export NAME",
+                    unnamed ? "default export" : "export \"", unnamed ? "" : target->export_name,
+                    unnamed ? "" : "\"");
+        return false;
+    }
     target->facts = learned.facts;
     target->at_once = learned.connections;
     if (target->facts.tls != SESSION_TLS_RUNNING)

@@ -131,6 +131,38 @@ static void an_interrupted_run_says_so(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "Bail out!"));
 }
 
+static void who_needs_tls_is_told_so_first(void)
+{
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *plain = console_text(run, false, false);
+
+    run->summary.target.insists_on_tls = true;
+    g_autofree char *insists = console_text(run, false, false);
+    CU_ASSERT_PTR_NULL(strstr(plain, "--tls require"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(insists, "\nThe server insists on TLS: give --tls require"));
+}
+
+static void an_export_that_is_missing_is_told_in_one_line(void)
+{
+    static const char *const names[] = {"a", "b\nc", "\"", "d", "e", "f"};
+    RunSummary summary = {.no_export = 2};
+    g_autofree char *untold = report_missing_export(&summary, "");
+    g_autoptr(GPtrArray) listed = g_ptr_array_new();
+
+    CU_ASSERT_STRING_EQUAL(
+        untold, "the server has no default export, and 2 cases need it: give one by --export NAME");
+    summary.listed = listed;
+    g_autofree char *none = report_missing_export(&summary, "x");
+    CU_ASSERT_STRING_EQUAL(none,
+                           "the server has no export \"x\", and 2 cases need it: give another "
+                           "by --export NAME; it lists none");
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        g_ptr_array_add(listed, (gpointer)names[i]);
+    g_autofree char *many = report_missing_export(&summary, "x");
+    CU_ASSERT_TRUE(
+        g_str_has_suffix(many, "; it lists \"a\", \"b\\x0ac\", \"\"\", \"d\", \"e\" and more"));
+}
+
 static void a_failure_is_shown_with_all_its_evidence(void)
 {
     static const char *const parts[] = {
@@ -276,6 +308,9 @@ void report_tests(void)
         {"text of a peer is made harmless", text_of_a_peer_is_made_harmless},
         {"a tail has the last lines", a_tail_has_the_last_lines},
         {"a hex dump has offset, hex and ASCII", a_hex_dump_has_offset_hex_and_ascii},
+        {"who needs TLS is told so first", who_needs_tls_is_told_so_first},
+        {"an export that is missing is told in one line",
+         an_export_that_is_missing_is_told_in_one_line},
         {"the closing line counts every verdict", the_closing_line_counts_every_verdict},
         {"an interrupted run says so", an_interrupted_run_says_so},
         {"a failure is shown with all its evidence", a_failure_is_shown_with_all_its_evidence},
