@@ -83,6 +83,7 @@ WAYS = [
     Way(("--size", "511")),
     Way(("--threads", "1"), marks=("robust.idle",)),
     Way(("--export", "disk:size=64M", "--default-export", "disk")),
+    Way(("--export", ":size=64M", "--export", "other:size=32M"), marks=("any-export",)),
     Way(("--export", ":size=64M,block=4k/64k/2M,require")),
     Way(play=("--replies", "extended"), marks=("extended",), liberties="all"),
     Way(("--size", "16G"), marks=("long-effect",)),

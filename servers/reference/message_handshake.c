@@ -199,6 +199,8 @@ const Export *message_see_export(Connection *c, const Export *export, size_t nam
         [F_CONSTRAINED] = facts->constrained, [F_LENIENT] = facts->lenient,
         [F_REQUIRE] = facts->require, [F_TLS_ONLY] = facts->tls_only);
     message_apply(c, AT_FACTS, &event);
+    if (event.field[F_KEEP] & KEEP_CONTEXTS)
+        c->agreed.contexts_of = export;
     message_cut_off(c, &event);
     c->hoard = event.hoard;
     if (event.fate == DO_REFUSE)

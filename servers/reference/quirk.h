@@ -78,7 +78,8 @@ typedef enum {
     F_TLS,          /* at all points: one of TLS_… */
     F_BARE,         /* option: whether it is refused for want of TLS */
     F_TLS_ONLY,     /* facts: whether the export is, to this client */
-    F_KEEP,         /* option: what of earlier ones has effect behind it; TLS: inside; KEEP_… */
+    F_KEEP,         /* option: what of earlier ones has effect behind it; TLS: inside; facts: for
+                       this export, too; KEEP_… */
     F_VERSIONS,     /* TLS: which are to be had, one of VERSIONS_… */
     F_HUSHED,       /* TLS: no alert is sent */
     F_HANGS_UP,     /* TLS's end: the client has not asked for it */
