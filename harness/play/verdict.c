@@ -63,13 +63,13 @@ static bool filed(const GPtrArray *findings, const Finding *finding)
     return false;
 }
 
-/* Files FINDING; on the way to the test it settles nothing by itself. A peer that breaks a rule time and
- * again, perhaps without end, has it told once. */
-static void file(Player *player, Finding *finding)
+/* Files FINDING; what was found ON_THE_WAY to the test settles nothing by itself. A peer that breaks a rule time
+ * and again, perhaps without end, has it told once. */
+static void file(Player *player, Finding *finding, bool on_the_way)
 {
-    GPtrArray *findings = player->setup > 0 ? player->result->setup : player->result->findings;
+    GPtrArray *findings = on_the_way ? player->result->setup : player->result->findings;
 
-    if (player->setup == 0 && play_is_failure(finding->requirement))
+    if (!on_the_way && play_is_failure(finding->requirement))
         player->over = true;
     if (filed(findings, finding))
         finding_free(finding);
@@ -127,9 +127,16 @@ void player_breach(Player *player, const Requirement *requirement, const Stateme
         finding->bytes = session_message_bytes(evidence, SESSION_EVIDENCE);
         finding->size = wire_layout(evidence->kind)->size + evidence->data_length;
     }
-    file(player, finding);
+    file(player, finding, player->setup > 0);
     if (player->setup > 0 && !player->blocked)
         player_block(player, requirement->id, "%s", message);
+}
+
+/* What the server tells of the export, it tells in each case: its sizes and its flags. */
+static bool is_told_everywhere(const Requirement *requirement)
+{
+    return g_str_has_prefix(requirement->id, "size.") ||
+           g_str_has_prefix(requirement->id, "transmission.flags.");
 }
 
 static void take_session_finding(Player *player, SessionFinding *found)
@@ -142,7 +149,7 @@ static void take_session_finding(Player *player, SessionFinding *found)
         finding->message = g_strdup(found->message);
         finding->bytes = found->bytes == NULL ? NULL : g_bytes_ref(found->bytes);
         finding->size = found->size;
-        file(player, finding);
+        file(player, finding, player->setup > 0 || is_told_everywhere(found->requirement));
     }
     session_finding_free(found);
 }

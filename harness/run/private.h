@@ -34,7 +34,7 @@ void run_tell_end(const RunOptions *options, const RunSummary *summary);
 void run_file(const RunOptions *options, RunSummary *summary, const PlayCase *play_case,
               PlayResult *result);
 
-/* The entry for what was found on the way to the tests: each breach once, however many cases met it.
+/* The entry for what was found on the way to the tests: each breach once, and how many cases met it.
  * FINDINGS is an array of Finding that is taken apart. NULL if there is none. */
 void run_file_setup(const RunOptions *options, RunSummary *summary, GPtrArray *findings);
 

@@ -78,12 +78,33 @@ static bool same_finding(const Finding *a, const Finding *b)
     return a->requirement == b->requirement && g_strcmp0(a->message, b->message) == 0;
 }
 
-static bool filed(const GPtrArray *findings, const Finding *finding)
+/* Files FINDING among those that differ, or counts it in TIMES, which has a place for each of these. */
+static void file_once(GPtrArray *findings, GArray *times, Finding *finding)
 {
-    for (guint i = 0; i < findings->len; i++)
-        if (same_finding(findings->pdata[i], finding))
-            return true;
-    return false;
+    const guint once = 1;
+
+    for (guint i = 0; i < findings->len; i++) {
+        if (same_finding(findings->pdata[i], finding)) {
+            g_array_index(times, guint, i)++;
+            finding_free(finding);
+            return;
+        }
+    }
+    g_ptr_array_add(findings, finding);
+    g_array_append_val(times, once);
+}
+
+static void tell_how_often(const GPtrArray *findings, const GArray *times)
+{
+    for (guint i = 0; i < findings->len; i++) {
+        Finding *finding = findings->pdata[i];
+        guint often = g_array_index(times, guint, i);
+        if (often == 1)
+            continue;
+        char *message = g_strdup_printf("%s (in %u cases)", finding->message, often);
+        g_free(finding->message);
+        finding->message = message;
+    }
 }
 
 static PlayCase *setup_case(const GPtrArray *findings)
@@ -115,14 +136,11 @@ void run_file_setup(const RunOptions *options, RunSummary *summary, GPtrArray *f
     if (findings->len == 0)
         return;
     PlayResult *result = run_result(VERDICT_PASS, NULL);
+    g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(guint));
     g_ptr_array_set_free_func(findings, NULL);
-    for (guint i = 0; i < findings->len; i++) {
-        Finding *finding = findings->pdata[i];
-        if (filed(result->findings, finding))
-            finding_free(finding);
-        else
-            g_ptr_array_add(result->findings, finding);
-    }
+    for (guint i = 0; i < findings->len; i++)
+        file_once(result->findings, times, findings->pdata[i]);
+    tell_how_often(result->findings, times);
     g_ptr_array_sort(result->findings, by_requirement);
     play_result_settle(result);
     summary->setup_case = setup_case(result->findings);

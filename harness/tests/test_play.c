@@ -110,6 +110,16 @@ static void what_a_rule_finds_on_the_way_is_kept_apart(void)
     PLAYED_IS(played, "pass", "", "transmission.flags.has-flags");
 }
 
+static void what_the_server_tells_everybody_is_no_finding_of_one_case(void)
+{
+    g_autoptr(Played) played =
+        played_new("negotiate\nC: option GO\nS: reply GO ACK @handshake.reply.every-option\n",
+                   HELLO "option;" EXPORT("GO", "1048576", "0")
+                       SIZES("GO", "minimum=3 preferred=512 maximum=1048576") ACK("GO"));
+
+    PLAYED_IS(played, "pass", "", "transmission.flags.has-flags size.minimum-power-of-2");
+}
+
 /* ---- one of ----------------------------------------------------------------------------------- */
 
 #define CHOICE(outcome)                                                                            \
@@ -374,6 +384,7 @@ void play_tests(void)
     CU_ADD_TEST(suite, a_rule_of_the_session_fails_any_case);
     CU_ADD_TEST(suite, set_up_that_fails_blocks);
     CU_ADD_TEST(suite, what_a_rule_finds_on_the_way_is_kept_apart);
+    CU_ADD_TEST(suite, what_the_server_tells_everybody_is_no_finding_of_one_case);
     CU_ADD_TEST(suite, the_alternative_that_came_decides);
     CU_ADD_TEST(suite, reasons_are_those_of_the_case);
     CU_ADD_TEST(suite, where_no_alternative_came_the_block_is_to_blame);

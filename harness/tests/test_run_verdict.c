@@ -124,6 +124,7 @@ static void what_every_case_meets_on_the_way_is_reported_once_and_first(void)
     CU_ASSERT_EQUAL_FATAL(entry->result->findings->len, 1);
     const Finding *finding = entry->result->findings->pdata[0];
     CU_ASSERT_STRING_EQUAL(finding->requirement->id, "transmission.flags.has-flags");
+    CU_ASSERT_TRUE(g_str_has_suffix(finding->message, " (in 6 cases)"));
     CU_ASSERT_EQUAL(entry->play_case->requirements->len, 1);
     CU_ASSERT_PTR_NULL(entry->play_case->scenario);
     CU_ASSERT_EQUAL(summary->total, 7);
