@@ -5,6 +5,7 @@
 # SANITIZE=1, COVERAGE=1, each with gcc or CC=clang) has its own folder, so they live side by side.
 #
 #   V=1         show the commands
+#   SANITIZE=thread  with ThreadSanitizer, and not with ASan and UBSan
 #   FUZZ=1      with clang's coverage for its libFuzzer, as the fuzz targets want it
 #   WERROR=1    warnings are errors, as in CI (off here: newer compilers warn of more)
 #   BUILD=DIR   build somewhere else than in .build
@@ -31,7 +32,10 @@ endif
 # gcc and its alias share a folder; any other compiler gets its name as a suffix.
 CC_SUFFIX := $(filter-out -gcc -cc,-$(notdir $(firstword $(CC))))
 
-ifdef SANITIZE
+ifeq ($(SANITIZE),thread)
+VARIANT := threads$(CC_SUFFIX)
+MODE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -include harness/threads/glib.h
+else ifdef SANITIZE
 VARIANT := sanitize$(CC_SUFFIX)
 MODE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
               -fno-sanitize-recover=undefined
@@ -218,7 +222,7 @@ tools:
 
 # --- Running and testing -----------------------------------------------------------------------
 
-.PHONY: setup run check check-modes unit coverage bench flakes fuzz mutants soak-servers
+.PHONY: setup run check check-modes check-threads unit coverage bench flakes fuzz mutants soak-servers
 
 # Sanitizers get an exit status of their own (nbdconform's 1 means that a case failed), and GLib's
 # slices are switched off so that ASan sees each block.
@@ -289,6 +293,11 @@ mutants: ## play the catalogue against each quirk of the reference server, print
 	@scripts/setup check
 	@+$(SUBMAKE) SANITIZE= COVERAGE= all
 	@NBDCONFORM=$(abspath $(BUILD)/default$(CC_SUFFIX)/nbdconform) scripts/mutants $(ARGS)
+
+check-threads: ## run what has threads with ThreadSanitizer
+	@scripts/setup check
+	@+$(SUBMAKE) SANITIZE=thread COVERAGE= all unit-tests
+	@scripts/threads $(BUILD)/threads$(CC_SUFFIX)
 
 soak-servers: ## soak clean servers 20 times each, in full: nothing may be found (two hours)
 	@scripts/setup check

@@ -66,7 +66,7 @@ static volatile sig_atomic_t stop;
 
 static void on_signal(int number)
 {
-    stop = 1;
+    g_atomic_int_set(&stop, 1);
     signal(number, SIG_DFL);
 }
 

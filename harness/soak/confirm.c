@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "play/play.h"
 #include "soak/trial.h"
 
 #define FIRST_ROUND 200u /* cycles, at the most, where the default number is screened */
@@ -145,7 +146,7 @@ static bool give_time(const Confirmation *self, bool leaks[SOAK_RESOURCES])
     WatchSample now;
 
     for (unsigned passed = 0; any(leaks) && passed < GRACE_MS; passed += GRACE_LOOK_MS) {
-        if (stop != NULL && *stop != 0)
+        if (play_stopped(stop))
             return false;
         g_usleep(GRACE_LOOK_MS * 1000);
         if (watch_sample(server->watched, &now))

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "play/play.h"
 #include "soak/client.h"
 
 /* Connections under way at once. More would overflow a server's queue, which costs a second each. */
@@ -103,7 +104,7 @@ static unsigned since_ms(gint64 began_us)
 
 static bool stopped(const Crowd *crowd)
 {
-    return crowd->target->stop != NULL && *crowd->target->stop != 0;
+    return play_stopped(crowd->target->stop);
 }
 
 /* ---- Opening ---------------------------------------------------------------------------------- */

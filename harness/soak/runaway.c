@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "play/play.h"
 #include "soak/trial.h"
 
 /* So many cycles leave one, at the least, … */
@@ -41,8 +42,7 @@ static bool work_on(SoakServer *server, const WatchSample *now)
 
     for (unsigned passed = 0; passed < WORK_MS; passed += LOOK_MS) {
         g_usleep(LOOK_MS * 1000);
-        if ((stop != NULL && *stop != 0) || !watch_sample(server->watched, &later) ||
-            grown(now, &later) < 0)
+        if (play_stopped(stop) || !watch_sample(server->watched, &later) || grown(now, &later) < 0)
             return false;
     }
     return (double)later.cpu_ns - (double)now->cpu_ns >= least_ns;

@@ -214,7 +214,7 @@ static char *how_it_crashed(SoakServer *server)
 char *soak_server_stop(SoakServer *server)
 {
     const volatile int *stop = server->options->stop;
-    bool hurry = stop != NULL && *stop != 0;
+    bool hurry = play_stopped(stop);
 
     if (!server->ours || soak_server_died(server, false))
         return NULL;

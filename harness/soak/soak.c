@@ -1,13 +1,14 @@
 /* A soak: who goes through which point on which server, and what it comes to. */
 #include <string.h>
 
+#include "play/play.h"
 #include "soak/run.h"
 
 #define MOST_PARALLEL 64u
 
 bool soak_run_stopped(const SoakRun *run)
 {
-    return run->options->stop != NULL && *run->options->stop != 0;
+    return play_stopped(run->options->stop);
 }
 
 /* ---- Telling ----------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "play/play.h"
 #include "transport/tls_engine.h"
 
 #define STREAM_BUFFER ((size_t)16 * 1024)
@@ -85,7 +86,7 @@ StreamStatus stream_drain(Stream *stream, unsigned timeout_ms);
 /* True when it is time to stop. */
 static inline bool stream_stopped(const Stream *stream)
 {
-    return stream->stop != NULL && *stream->stop != 0;
+    return play_stopped(stream->stop);
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* Cycling through a point, and what it means if that fails. */
 #include <string.h>
 
+#include "play/play.h"
 #include "soak/trial.h"
 
 /* A control cycle that takes longer than this, and so many times longer than usual, again and again, is not
@@ -45,9 +46,7 @@ void soak_finding_settle(SoakFinding *finding, SoakVerdict verdict, char *reason
 
 static bool stopped(const SoakTrial *trial)
 {
-    const volatile int *stop = trial->server->options->stop;
-
-    return stop != NULL && *stop != 0;
+    return play_stopped(trial->server->options->stop);
 }
 
 static void note_crash(SoakTrial *trial)

@@ -213,7 +213,7 @@ static void cycles_stop_when_told(void)
 static void *tell_to_stop(void *stop)
 {
     g_usleep(G_USEC_PER_SEC / 5);
-    *(volatile int *)stop = 1;
+    g_atomic_int_set((volatile int *)stop, 1);
     return NULL;
 }
 
