@@ -124,9 +124,9 @@ bool session_message_ends_reply(const SessionMessage *message)
 
 SessionExtent session_message_extent(const SessionMessage *message, size_t index)
 {
+    g_assert(index < message->chunk.extents);
     size_t width = extent_size(message->chunk.type) / 2;
     const uint8_t *at = message->data->data + status_head(message->chunk.type) + index * 2 * width;
 
-    g_assert(index < message->chunk.extents);
     return (SessionExtent){.length = wire_get(at, width), .status = wire_get(at + width, width)};
 }

@@ -89,7 +89,7 @@ static void set_up_that_fails_blocks(void)
         /* answers that are only not what the case hoped for break nothing */
         {"negotiate\nC: option LIST\nS: reply LIST ACK\n",
          HELLO "option;" ERROR("LIST", "ERR_POLICY"), "handshake.reply.every-option", ""},
-        {"open\n: flush\n", OPEN_DISK "request;" FAILS("1", "ENOSPC"),
+        {"open\n: flush\n", OPEN_DISK "request;" FAILS("1", "EINVAL"),
          "transmission.reply.every-request", ""},
     };
 

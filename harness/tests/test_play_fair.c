@@ -315,6 +315,20 @@ static void storage_is_asked_where_we_have_broken_nothing(void)
     PLAYED_IS(blocked, "blocked", "", "");
 }
 
+static void a_read_that_fails_has_no_wrong_bytes(void)
+{
+    static const char lines[] = "open\n: read offset=0 length=3 expect=\"abc\" @robust.answers\n";
+    g_autoptr(Played) failed =
+        played_new(lines, OPEN_DISK "request; S simple-reply cookie=1 error=EINVAL");
+    g_autoptr(Played) wrong =
+        played_new(lines, OPEN_DISK "request; S simple-reply cookie=1 + text abd");
+
+    CU_ASSERT_EQUAL(failed->result->verdict, VERDICT_BLOCKED);
+    CU_ASSERT_EQUAL(failed->result->setup->len, 0);
+    CU_ASSERT(g_str_has_prefix(failed->result->reason, "got "));
+    CU_ASSERT_EQUAL(wrong->result->verdict, VERDICT_FAIL);
+}
+
 void play_fair_tests(void)
 {
     CU_pSuite suite = CU_add_suite("play: fairness", NULL, NULL);
@@ -338,4 +352,5 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, a_case_is_not_for_storage_that_always_fails);
     CU_ADD_TEST(suite, storage_that_fails_now_and_then_blocks);
     CU_ADD_TEST(suite, storage_is_asked_where_we_have_broken_nothing);
+    CU_ADD_TEST(suite, a_read_that_fails_has_no_wrong_bytes);
 }
