@@ -176,13 +176,14 @@ class Catalogue:
         return [glob for glob in TOUR if fnmatch.filter(self.cases, glob)]
 
 
-# How a verdict says that something did not come: "no-answer" is not said of what happens on the way to the test.
+# How a violation says that something did not come. "no-answer" is said of a whole case, by its gravest violation.
 WAITED = re.compile(r"\bfor [0-9]+ ms\b|takes no more of what we send")
 
 
 def blames_in(report: dict[str, Any]) -> set[Blame]:
     return {Blame(case["id"], each["requirement"],
-                  case["kind"] == "no-answer" or bool(WAITED.search(each["message"])),
+                  bool(WAITED.search(each["message"])) or
+                  (case["kind"] == "no-answer" and len(case["violations"]) == 1),
                   frozenset(case["requirements"]))
             for case in report.get("cases", []) if case["verdict"] in ("fail", "warn")
             for each in case["violations"]}
