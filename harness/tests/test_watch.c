@@ -281,10 +281,24 @@ static void the_end_of_a_server_is_known(void)
     ends_as(wrapped, SIGTERM, WATCH_EXITED, 7, "exited with status 7");
 }
 
+/* A server beside CHILDREN, of which those that call `ready` go on when it can be reached, not before. */
+static Watched *start_beside(const char *children)
+{
+    g_autofree char *file = NULL;
+    int fd = g_file_open_tmp("nbdconform-XXXXXX", &file, NULL);
+    g_autofree char *command = g_strdup_printf(
+        "sh -c 'ready() { while [ -e %s ]; do sleep 0.01; done; }; %s" EXEC_NBDKIT, file, children);
+
+    CU_ASSERT_FATAL(fd >= 0);
+    Watched *watched = watched_start(command);
+    close(fd);
+    unlink(file);
+    return watched;
+}
+
 static void a_crash_beside_the_main_process_is_known(void)
 {
-    g_autoptr(Watched) watched =
-        watched_start("sh -c '(sh -c \"sleep 0.2; kill -ABRT \\$\\$\" &); " EXEC_NBDKIT);
+    g_autoptr(Watched) watched = start_beside("( (ready; exec sh -c \"kill -ABRT \\$\\$\") &); ");
     int status = 0;
 
     if (watched == NULL)
@@ -313,9 +327,8 @@ static bool in_first_namespaces(void)
 /* Its parent takes the status and says nothing. */
 static void a_crash_that_the_server_hides_is_known(void)
 {
-    g_autoptr(Watched) watched =
-        watched_start("sh -c '(sleep 0.2; sh -c \"kill -SEGV \\$\\$\"; sleep 1000) & "
-                      "(sleep 0.1; sh -c \"kill -TERM \\$\\$\"; sleep 1000) & " EXEC_NBDKIT);
+    g_autoptr(Watched) watched = start_beside("(ready; sh -c \"kill -SEGV \\$\\$\"; sleep 1000) & "
+                                              "(sh -c \"kill -TERM \\$\\$\"; sleep 1000) & ");
     int status = 0;
 
     if (watched == NULL)
