@@ -24,8 +24,11 @@ def adjudicated() -> list[Row]:
 
 
 def blamed(case: dict[str, Any]) -> str:
+    """The requirement that made the verdict: behind a fail there may stand a warning, too."""
     violations = case.get("violations") or []
-    return str(violations[0]["requirement"]) if violations else "-"
+    grave = [each for each in violations if not each["level"].startswith(("SHOULD", "MAY"))]
+    first = (grave if case["verdict"] == "fail" else []) or violations
+    return str(first[0]["requirement"]) if first else "-"
 
 
 def matches(row: Row, peer: str, case: dict[str, Any]) -> bool:

@@ -9,121 +9,90 @@
  * also make it another run each time. */
 #define GREETING_MS 3000
 
-/* Connects WANTED connections beside the first, which is held. */
-static void connect_others(Player *player, unsigned wanted)
-{
-    for (unsigned i = 1; i < wanted; i++) {
-        Transport *transport =
-            transport_connect(player->mode->address, player->mode->timeout_ms, NULL);
-        if (transport == NULL)
-            return;
-        g_ptr_array_add(player->connections,
-                        play_connection_new("other", transport, player->transcript, true));
-    }
-}
-
 static bool has_spoken(const Connection *connection)
 {
     return connection->came.length > 0;
 }
 
-/* Waits for the server to speak on one of the connections from FROM on where it has not yet. False if there is
- * none, or if the time is over. */
-static bool hear_more(Player *player, guint from, gint64 until_us)
+/* Waits for the server to speak on CONNECTION. False if it hangs up, or if the time is over. */
+static bool is_greeted(Connection *connection, gint64 wait_ms)
 {
-    GPtrArray *all = player->connections;
-    g_autofree struct pollfd *waits = g_new0(struct pollfd, all->len);
-    gint64 left = until_us - g_get_monotonic_time();
-    guint waiting = 0;
+    gint64 until_us = g_get_monotonic_time() + wait_ms * 1000;
 
-    for (guint i = 0; i < all->len; i++) {
-        Connection *connection = all->pdata[i];
-        bool waits_here = i >= from && !has_spoken(connection) && !connection->closed;
-        waits[i] = (struct pollfd){.fd = waits_here ? transport_fd(connection->transport) : -1,
-                                   .events = POLLIN};
-        waiting += waits_here;
+    while (!has_spoken(connection)) {
+        gint64 left_us = until_us - g_get_monotonic_time();
+        struct pollfd wait = {.fd = transport_fd(connection->transport), .events = POLLIN};
+        if (connection->closed || left_us <= 0 || poll(&wait, 1, (int)(left_us / 1000 + 1)) < 0)
+            return false;
+        if (wait.revents != 0)
+            play_connection_move(connection);
     }
-    if (waiting == 0 || left <= 0 || poll(waits, all->len, (int)(left / 1000 + 1)) <= 0)
-        return false;
-    for (guint i = from; i < all->len; i++)
-        if (waits[i].revents != 0)
-            play_connection_move(all->pdata[i]);
     return true;
 }
 
-/* Counts the connections on which the server has spoken, the first included, as soon as it has spoken on all
- * or hung up, or once there was time enough. */
-static unsigned count_greeted(Player *player)
+/* What became of one connection is no matter for the next. */
+static void go_on(Player *player)
 {
-    gint64 until_us = g_get_monotonic_time() + GREETING_MS * 1000;
-    unsigned greeted = 1;
-
-    while (hear_more(player, 1, until_us))
-        continue;
-    for (guint i = 1; i < player->connections->len; i++)
-        greeted += has_spoken(player->connections->pdata[i]);
-    return greeted;
+    player->over = player->blocked = player->skipped = false;
 }
 
-/* A server that serves one client at a time takes them in an order of its own. Of the connections from AT on, one
- * on which it has spoken comes to AT. */
-static void bring_greeted(Player *player, guint at)
-{
-    gint64 until_us = g_get_monotonic_time() + (gint64)player->mode->timeout_ms * 1000;
-    GPtrArray *all = player->connections;
-
-    do
-        for (guint i = at; i < all->len; i++)
-            if (has_spoken(all->pdata[i])) {
-                gpointer greeted = all->pdata[i];
-                all->pdata[i] = all->pdata[at];
-                all->pdata[at] = greeted;
-                return;
-            }
-    while (hear_more(player, at, until_us));
-}
-
-/* With structured replies a server may offer more: the first of the others, of which nothing else is asked, asks
- * for them. */
-static void learn_structured(Player *player, Connection *connection, PlayTarget *target)
+/* With structured replies a server may offer more, and with extended headers again: one of the others asks for
+ * the former, and one for the latter. False if the server does not let it in. */
+static bool enter_as(Player *player, Connection *connection, guint nth, PlayTarget *target)
 {
     g_autoptr(GBytes) name =
         g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+    SessionFacts *learnt = NULL;
 
-    if (target->facts.structured)
-        target->structured = target->facts;
-    else if (player_structured(player, connection) && player_enter(player, connection, name))
-        target->structured = *session_facts(connection->session);
+    if (nth == 1 && !target->facts.structured && player_structured(player, connection))
+        learnt = &target->structured;
+    else if (nth == 2 && !target->facts.extended && player_extended(player, connection))
+        learnt = &target->extended;
+    if (connection->closed) /* over the question, and not over the number */
+        return true;
+    go_on(player);
+    if (!player_enter(player, connection, name))
+        return false;
+    if (learnt != NULL)
+        *learnt = *session_facts(connection->session);
+    return true;
 }
 
-static void learn_extended(Player *player, Connection *connection, PlayTarget *target)
+/* Up to WANTED clients come, one after another, and stay: a server may count them when they connect, or when they
+ * enter. Returns how many it serves, the first included. */
+static unsigned let_in(Player *player, unsigned wanted, PlayTarget *target)
 {
-    g_autoptr(GBytes) name =
-        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+    unsigned served = 1;
 
-    if (target->facts.extended)
-        target->extended = target->facts;
-    else if (player_extended(player, connection) && player_enter(player, connection, name))
-        target->extended = *session_facts(connection->session);
+    for (; served < wanted; served++) {
+        Transport *transport =
+            transport_connect(player->mode->address, player->mode->timeout_ms, NULL);
+        if (transport == NULL)
+            break;
+        Connection *connection = play_connection_new("other", transport, player->transcript, true);
+        g_ptr_array_add(player->connections, connection);
+        go_on(player);
+        if (!is_greeted(connection, GREETING_MS) || !player_negotiate(player, connection) ||
+            (target->entered && !enter_as(player, connection, served, target)))
+            break;
+    }
+    return served;
 }
 
 /* Leaves them one after another, each in the way that a client should: some servers take it ill if a
  * client drops in and is gone, and that is not for the probe to find. */
-static void leave_all(Player *player, PlayTarget *target)
+static void leave_all(Player *player)
 {
-    play_connection_move(player->connections->pdata[0]);
-    player_leave(player->connections->pdata[0]);
-    bool answers = true;
-    for (guint i = 1; i < player->connections->len; i++) {
-        player->over = player->blocked = player->skipped = false;
-        if (answers)
-            bring_greeted(player, i);
-        answers = answers && player_negotiate(player, player->connections->pdata[i]);
-        if (answers && i == 1 && target->entered)
-            learn_structured(player, player->connections->pdata[i], target);
-        if (answers && i == 2 && target->entered)
-            learn_extended(player, player->connections->pdata[i], target);
-        player_leave(player->connections->pdata[i]);
+    GPtrArray *all = player->connections;
+
+    for (guint i = 0; i < all->len; i++) {
+        Connection *connection = all->pdata[i];
+        go_on(player);
+        play_connection_move(connection);
+        if (session_phase(connection->session) == PHASE_GREETING && !connection->closed &&
+            is_greeted(connection, player->mode->timeout_ms))
+            player_negotiate(player, connection);
+        player_leave(connection);
     }
 }
 
@@ -242,11 +211,14 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
     target->unknown_export = player->unknown_export;
     target->facts = *session_facts(connection->session);
     target->concurrent_writes = (target->facts.transmission_flags & NBD_FLAG_CAN_MULTI_CONN) != 0;
-    connect_others(player, wanted);
-    target->connections = count_greeted(player);
+    if (target->entered && target->facts.structured)
+        target->structured = target->facts;
+    if (target->entered && target->facts.extended)
+        target->extended = target->facts;
+    target->connections = let_in(player, wanted, target);
     target->limited = target->connections < wanted;
-    leave_all(player, target);
-    player->over = player->blocked = player->skipped = false;
+    leave_all(player);
+    go_on(player);
     if (player->mode->enter == ENTER_EXPORT_NAME)
         learn_sizes(player, target);
 }
