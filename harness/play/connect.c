@@ -47,8 +47,8 @@ Connection *player_connection(Player *player, const Statement *line)
 
 /* ---- Connecting ------------------------------------------------------------------------------- */
 
-/* A target that bears few connections may still count one that is closed already, and turn the next one away:
- * by refusing it, or by hanging up without a word. For so long we come back, … */
+/* A target that bears few connections may still count one that is closed already, and turn the next one away: by
+ * refusing it, by hanging up without a word, or by refusing it the export. For so long we come back, … */
 #define TURNED_AWAY_US (3 * G_USEC_PER_SEC)
 
 /* … first soon, and then less often. */
@@ -66,20 +66,36 @@ static bool hangs_up(const Transport *transport, gint64 until_us)
            recv(wait.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-Transport *play_reach(const PlayMode *mode, const PlayTarget *target, GError **error)
+Patience patience_with(const PlayMode *mode, const PlayTarget *target)
 {
     gint64 timeout_us = (gint64)mode->timeout_ms * 1000;
-    gint64 until_us = g_get_monotonic_time() + MIN(timeout_us, TURNED_AWAY_US);
-    bool limited = target != NULL && target->limited;
 
-    for (gint64 pause_us = FIRST_PAUSE_US;; pause_us = MIN(2 * pause_us, LONGEST_PAUSE_US)) {
+    return (Patience){.stop = mode->stop,
+                      .until_us = g_get_monotonic_time() + MIN(timeout_us, TURNED_AWAY_US),
+                      .pause_us = target != NULL && target->limited ? FIRST_PAUSE_US : 0};
+}
+
+bool patience_lasts(Patience *patience)
+{
+    if (patience->pause_us == 0 || play_stopped(patience->stop) ||
+        g_get_monotonic_time() + patience->pause_us > patience->until_us)
+        return false;
+    g_usleep((gulong)patience->pause_us);
+    patience->pause_us = MIN(2 * patience->pause_us, LONGEST_PAUSE_US);
+    return true;
+}
+
+Transport *play_reach(const PlayMode *mode, const PlayTarget *target, GError **error)
+{
+    Patience patience = patience_with(mode, target);
+    bool limited = patience.pause_us > 0;
+
+    for (;;) {
         g_autoptr(Transport) transport = transport_connect(mode->address, mode->timeout_ms, error);
-        bool turned_away = limited && (transport == NULL || hangs_up(transport, until_us));
-        if (!turned_away || play_stopped(mode->stop) ||
-            g_get_monotonic_time() + pause_us > until_us)
+        bool turned_away = limited && (transport == NULL || hangs_up(transport, patience.until_us));
+        if (!turned_away || !patience_lasts(&patience))
             return g_steal_pointer(&transport);
         g_clear_error(error);
-        g_usleep((gulong)pause_us);
     }
 }
 

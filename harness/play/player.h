@@ -155,6 +155,18 @@ bool line_is_about(Player *player, const Connection *connection, const Statement
 /* The connection that LINE is about; NULL, and the case ends in error, if it was never made. */
 Connection *player_connection(Player *player, const Statement *line);
 
+/* For how long we come back to a target that bears few connections and turns us away; not at all to others. */
+typedef struct Patience {
+    const volatile int *stop;
+    gint64 until_us;
+    gint64 pause_us;
+} Patience;
+
+Patience patience_with(const PlayMode *mode, const PlayTarget *target);
+
+/* Waits a little, each time longer. False once the time is over. */
+bool patience_lasts(Patience *patience);
+
 /* Connects and adds a connection called NAME; NULL and a finding if nobody accepts. The second comes back
  * where a target that bears few connections turns it away, and waits there for the server's first byte. */
 Connection *player_connect(Player *player, const char *name);

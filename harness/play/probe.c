@@ -9,6 +9,9 @@
  * also make it another run each time. */
 #define GREETING_MS 3000
 
+/* So many of the others have something to learn: see enter_as(). */
+#define MOST_LEARNT 2
+
 static bool has_spoken(const Connection *connection)
 {
     return connection->came.length > 0;
@@ -94,6 +97,25 @@ static void leave_all(Player *player)
             player_negotiate(player, connection);
         player_leave(connection);
     }
+}
+
+/* What one of the others was to learn, where there was no room for it beside the first. */
+static void learn_later(Player *player, guint nth, PlayTarget *target)
+{
+    Patience patience = patience_with(player->mode, target);
+    bool good;
+
+    do {
+        Transport *transport = play_reach(player->mode, target, NULL);
+        if (transport == NULL)
+            return;
+        Connection *connection = play_connection_new("other", transport, player->transcript, true);
+        g_ptr_array_add(player->connections, connection);
+        go_on(player);
+        good = is_greeted(connection, player->mode->timeout_ms) &&
+               player_negotiate(player, connection) && enter_as(player, connection, nth, target);
+        player_leave(connection);
+    } while (!good && patience_lasts(&patience));
 }
 
 static const Scenario *no_lines(void)
@@ -218,6 +240,8 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
     target->connections = let_in(player, wanted, target);
     target->limited = target->connections < wanted;
     leave_all(player);
+    for (guint nth = target->connections; target->entered && nth <= MOST_LEARNT; nth++)
+        learn_later(player, nth, target);
     go_on(player);
     if (player->mode->enter == ENTER_EXPORT_NAME)
         learn_sizes(player, target);

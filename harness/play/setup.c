@@ -62,7 +62,7 @@ static GPtrArray *contexts_of(Player *player, const Statement *line)
     return contexts;
 }
 
-static void play_open(Player *player, const Statement *line)
+static void open_once(Player *player, const Statement *line)
 {
     Connection *connection = setup_connect(player, line_connection_name(line));
 
@@ -86,6 +86,24 @@ static void play_open(Player *player, const Statement *line)
     }
     if (player_enter(player, connection, name))
         player_weigh_needs(player, connection);
+}
+
+static void play_open(Player *player, const Statement *line)
+{
+    Patience patience = patience_with(player->mode, player->target);
+    g_autofree char *reason = g_strdup(player->result->reason);
+    guint found = player->result->setup->len;
+
+    for (;;) {
+        open_once(player, line);
+        if (!player->blocked || player->broken || !patience_lasts(&patience))
+            return;
+        g_ptr_array_set_size(player->result->setup, (gint)found);
+        g_free(player->result->reason);
+        player->result->reason = g_strdup(reason);
+        g_clear_pointer(&player->result->blocked_by, g_free);
+        player->blocked = player->over = false;
+    }
 }
 
 /* Flags and sizes can vary by connection and mode: what counts is what this one was told. */
@@ -135,6 +153,17 @@ static char *serve_once(Player *player, const Statement *line)
     return failure;
 }
 
+static char *serve(Player *player, const Statement *line)
+{
+    Patience patience = patience_with(player->mode, player->target);
+
+    for (;;) {
+        g_autofree char *failure = serve_once(player, line);
+        if (failure == NULL || player->broken || !patience_lasts(&patience))
+            return g_steal_pointer(&failure);
+    }
+}
+
 static void play_served(Player *player, const Statement *line)
 {
     const Requirement *requirement = requirement_find(REQ("robust.served-after"));
@@ -144,7 +173,7 @@ static void play_served(Player *player, const Statement *line)
         player_leave(player->connections->pdata[i]);
     if (line->citations->len > 0)
         requirement = scenario_cited(player->play_case->scenario, line->citations->pdata[0]);
-    g_autofree char *failure = serve_once(player, line);
+    g_autofree char *failure = serve(player, line);
     if (failure == NULL || player->broken)
         return;
     if (!wants(line, "or-skip") || !player_sees_end(player)) {

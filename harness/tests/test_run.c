@@ -200,8 +200,8 @@ static void who_lets_in_one_at_a_time_gets_one_at_a_time(void)
 /* A server may not have noticed yet that a client has gone, and take the next for one too many. */
 static void who_is_turned_away_comes_back(void)
 {
-    static const char *const scripts[] = {"serve", "S close", "S close", "S close",
-                                          "serve", "S close", "serve",   NULL};
+    static const char *const scripts[] = {"serve",   "S close", "serve",   "serve", "S close",
+                                          "S close", "serve",   "S close", "serve", NULL};
     g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases =
         cases_repeat("open export=\"x\"\n: flush\nthen served @robust.served-after\n", 1);
@@ -212,7 +212,25 @@ static void who_is_turned_away_comes_back(void)
     fake_server_finish(watch->server);
     CU_ASSERT_TRUE(summary->target.limited);
     RAN_IS(summary, "c0: pass");
-    CU_ASSERT_EQUAL(fake_server_accepted(watch->server), 8); /* the last: still alive? */
+    CU_ASSERT_EQUAL(fake_server_accepted(watch->server), 10); /* the last: still alive? */
+}
+
+static void who_is_refused_the_export_comes_back(void)
+{
+    static const char refuses[] = "S greeting + newstyle flags=FIXED_NEWSTYLE; take 4; option;"
+                                  "S reply option=GO type=ERR_POLICY; option; S close";
+    static const char *const scripts[] = {"serve", "S close", "serve", "serve", refuses,
+                                          refuses, "serve",   refuses, "serve", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases =
+        cases_repeat("open export=\"x\"\n: flush\nthen served @robust.served-after\n", 1);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    RAN_IS(summary, "c0: pass");
+    CU_ASSERT_EQUAL(fake_server_accepted(watch->server), 10); /* the last: still alive? */
 }
 
 static void a_server_for_many_gets_no_second_chance(void)
@@ -352,6 +370,7 @@ void run_tests(void)
     CU_ADD_TEST(suite, who_serves_one_at_a_time_gets_one_at_a_time);
     CU_ADD_TEST(suite, who_lets_in_one_at_a_time_gets_one_at_a_time);
     CU_ADD_TEST(suite, who_is_turned_away_comes_back);
+    CU_ADD_TEST(suite, who_is_refused_the_export_comes_back);
     CU_ADD_TEST(suite, a_server_for_many_gets_no_second_chance);
     CU_ADD_TEST(suite, what_is_doubtful_is_played_again_after_all_others);
     CU_ADD_TEST(suite, who_resizes_and_is_doubtful_is_played_again_at_once);
