@@ -197,6 +197,9 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
     }
     if (answered_by_error(requirement, error_of(event)))
         requirement = NULL;
+    if (requirement != NULL && event->kind == EVENT_OTHER &&
+        player_plainly_fails(player, event->message))
+        return;
     if (event->kind != EVENT_OTHER ||
         (requirement != NULL && could_be_an_accident(error_of(event))))
         player->result->doubtful = true;

@@ -55,6 +55,11 @@ static Match any_line(Player *player, Connection *connection, gpointer data,
     return best;
 }
 
+static bool blames(const Outcome *outcome)
+{
+    return outcome->kind == OUTCOME_FAIL || outcome->kind == OUTCOME_WARN;
+}
+
 /* Plays `one of { … }`: returns the alternative that came, or NULL where none did. */
 const Statement *player_choose(Player *player, const Statement *block)
 {
@@ -70,6 +75,8 @@ const Statement *player_choose(Player *player, const Statement *block)
         return NULL;
     }
     const Statement *chosen = block->block->pdata[event.index];
+    if (blames(&chosen->outcome) && event.message != NULL)
+        (void)player_plainly_fails(player, event.message);
     if (event.message != NULL)
         line_bind(player, chosen, event.message);
     session_message_free(event.message);

@@ -246,6 +246,11 @@ bool player_failed(const Player *player);
 void player_unexpected(Player *player, Connection *connection, const Statement *line,
                        const Event *event);
 
+/* plain.c: if REPLY is an error that storage could be the cause of, and a plain request of another client in the
+ * same place is answered with it, too, then the case is skipped, and this is true. The case is over, or about
+ * to be. */
+bool player_plainly_fails(Player *player, const SessionMessage *reply);
+
 void player_skip(Player *player, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void player_block(Player *player, const char *requirement, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
@@ -364,6 +369,9 @@ bool player_excused_by_export(Player *player, GBytes *name);
  * its storage, and comes each time that the same is asked for again. True if the case is over. */
 bool player_excused_by_storage(Player *player, Connection *connection,
                                const SessionMessage *message);
+
+/* Skips the case for that COMMAND fails with ERROR. The run tells so once, however many cases meet it. */
+void player_skip_for_storage(Player *player, uint64_t command, uint64_t error);
 
 /* process.c: leaves all connections; true if the server's process, where that is ours, then ends. The case is
  * skipped, or it was a crash. */

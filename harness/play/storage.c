@@ -114,15 +114,18 @@ static uint64_t ask(Player *player, Connection *connection, const SessionRequest
     return error;
 }
 
-/* What the run tells once of it, however many cases meet it. */
-static void give_hint(Player *player, const char *message)
+void player_skip_for_storage(Player *player, uint64_t command, uint64_t error)
 {
-    Finding *finding = g_new0(Finding, 1);
+    g_autofree char *name = wire_format(&wire_commands, command);
+    g_autofree char *code = wire_format(&wire_errors, error);
+    g_autofree char *reason = g_strdup_printf("%s fails on this target (%s)", name, code);
+    Finding *hint = g_new0(Finding, 1);
 
-    finding->requirement = requirement_find(REQ("error.storage-hint"));
-    finding->by = SIDE_SERVER;
-    finding->message = g_strdup(message);
-    g_ptr_array_add(player->result->setup, finding);
+    hint->requirement = requirement_find(REQ("error.storage-hint"));
+    hint->by = SIDE_SERVER;
+    hint->message = g_strdup(reason);
+    g_ptr_array_add(player->result->setup, hint);
+    player_skip(player, "%s", reason);
 }
 
 /* Whether the server answers REQUEST by ERROR each time. */
@@ -147,10 +150,6 @@ bool player_excused_by_storage(Player *player, Connection *connection,
     Connection *asked = connection_to_ask(player, connection, &request);
     if (asked == NULL || !fails_always(player, asked, &request, error))
         return player->over;
-    g_autofree char *command = wire_format(&wire_commands, request.command);
-    g_autofree char *code = wire_format(&wire_errors, error);
-    g_autofree char *reason = g_strdup_printf("%s fails on this target (%s)", command, code);
-    give_hint(player, reason);
-    player_skip(player, "%s", reason);
+    player_skip_for_storage(player, request.command, error);
     return true;
 }

@@ -56,9 +56,8 @@ Played *played_config_new(const char *lines, const FakeConfig *config, const Pla
     return play(lines, config, mode, NULL);
 }
 
-Played *played_target_new(const char *lines, const char *script, const PlayTarget *target)
+Played *played_target_new(const char *lines, const char *const *scripts, const PlayTarget *target)
 {
-    const char *const scripts[] = {script, NULL};
     FakeConfig config = {.scripts = scripts};
 
     return play(lines, &config, NULL, target);

@@ -48,7 +48,7 @@ Played *played_scripts_new(const char *lines, const char *const *scripts, const 
 Played *played_config_new(const char *lines, const FakeConfig *config, const PlayMode *mode);
 
 /* The same against one whose TARGET the run has found out before. */
-Played *played_target_new(const char *lines, const char *script, const PlayTarget *target);
+Played *played_target_new(const char *lines, const char *const *scripts, const PlayTarget *target);
 void played_free(Played *played);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Played, played_free)
 

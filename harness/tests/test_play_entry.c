@@ -106,8 +106,8 @@ static void a_case_that_haggles_itself_is_not_for_an_export_that_has_become_too_
     target.facts.style = STYLE_FIXED_NEWSTYLE;
     target.facts.size = UINT64_C(1) << 20;
     target.facts.transmission_flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_DF;
-    g_autoptr(Played) skipped = played_target_new(haggles, small, &target);
-    g_autoptr(Played) played = played_target_new(haggles, flushed, &target);
+    g_autoptr(Played) skipped = played_target_new(haggles, (const char *[]){small, NULL}, &target);
+    g_autoptr(Played) played = played_target_new(haggles, (const char *[]){flushed, NULL}, &target);
     PLAYED_IS(skipped, "skip", "", "");
     PLAYED_IS(played, "pass", "", "");
 }

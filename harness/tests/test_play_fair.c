@@ -329,6 +329,57 @@ static void a_read_that_fails_has_no_wrong_bytes(void)
     CU_ASSERT_EQUAL(wrong->result->verdict, VERDICT_FAIL);
 }
 
+/* The first client reads with FUA and is refused; the second one, which is the harness, too, reads plainly. */
+static void storage_that_fails_for_plain_requests_too_is_no_breach(void)
+{
+    static const char fua[] = "open\nC: request READ length=512 flags=FUA\n";
+    static const char asks[] = "S: ok @transmission.command-flags.fua-accepted\n";
+    static const char warns[] = "one of {\n S: ok\n"
+                                "  S: error @error.unknown-flag => warn \"no\"\n}\n";
+    static const struct {
+        const char *refusal, *plain, *verdict;
+    } rows[] = {
+        {FAILS("1", "EIO"), READ("1") FAILS("1", "EIO"), "skip"},
+        {FAILS("1", "EIO"), READ("1") DATA("1"), "fail violation"},
+        {FAILS("1", "EIO"), READ("1") FAILS("1", "EINVAL"), "fail violation"},
+        {FAILS("1", "EIO"), "request; S close", "fail violation"},
+        {FAILS("1", "EINVAL"), "request; S close", "fail violation"},
+        {FAILS("1", "EPERM"), "request; S close", "fail violation"},
+    };
+    PlayTarget target = {.connections = 2};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *first = g_strconcat(OPEN_DISK "request;", rows[i].refusal, NULL);
+        g_autofree char *second = g_strconcat(OPEN_DISK, rows[i].plain, NULL);
+        const char *const scripts[] = {first, second, NULL};
+        bool skipped = g_str_equal(rows[i].verdict, "skip");
+        g_autofree char *line = g_strconcat(fua, asks, NULL);
+        g_autofree char *block = g_strconcat(fua, warns, NULL);
+        g_autoptr(Played) played = played_target_new(line, scripts, &target);
+        PLAYED_IS(played, rows[i].verdict, skipped ? "" : "transmission.command-flags.fua-accepted",
+                  skipped ? "error.storage-hint" : "");
+        g_autoptr(Played) warned = played_target_new(block, scripts, &target);
+        PLAYED_IS(warned, skipped ? "skip" : "warn", skipped ? "" : "error.unknown-flag",
+                  skipped ? "error.storage-hint" : "");
+    }
+}
+
+static void a_full_disk_is_asked_piece_by_piece(void)
+{
+    static const char lines[] = "needs writes\nopen\nC: request WRITE length=1024 data=zero\n"
+                                "S: ok @transmission.write.stored\n";
+    const char *const scripts[] = {
+        OPEN_DISK "request;" FAILS("1", "ENOSPC"),
+        OPEN_DISK "request;" DONE("1") "C request type=WRITE offset=512 length=512 cookie=2 +"
+                                       " fill 512 0;" FAILS("2", "ENOSPC"),
+        NULL};
+    PlayTarget target = {.connections = 2};
+    g_autoptr(Played) played = played_target_new(lines, scripts, &target);
+
+    PLAYED_IS(played, "skip", "", "error.storage-hint");
+    CU_ASSERT_STRING_EQUAL(played->result->reason, "WRITE fails on this target (ENOSPC)");
+}
+
 void play_fair_tests(void)
 {
     CU_pSuite suite = CU_add_suite("play: fairness", NULL, NULL);
@@ -353,4 +404,6 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, storage_that_fails_now_and_then_blocks);
     CU_ADD_TEST(suite, storage_is_asked_where_we_have_broken_nothing);
     CU_ADD_TEST(suite, a_read_that_fails_has_no_wrong_bytes);
+    CU_ADD_TEST(suite, storage_that_fails_for_plain_requests_too_is_no_breach);
+    CU_ADD_TEST(suite, a_full_disk_is_asked_piece_by_piece);
 }
