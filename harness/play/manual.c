@@ -4,7 +4,7 @@
 static const char introduction[] =
     "# The notation of the cases\n\n"
     "A `.case` file is one conversation and what it must show. Headers come first: `case TITLE`, "
-    "`peer server`, `needs …` (what the target must have; otherwise the case is skipped), `uses …` (`region "
+    "`peer server`, `needs …` (what the target must have; otherwise the case is skipped; `size > $maximum` compares with what it tells), `uses …` (`region "
     "SIZE`: a part of the export of its own, at $region; `tail`, `whole-export`, `process`: it runs alone; `size`: "
     "so it does, and the export gets its size back; `memory`: it moves so much at once that it runs alone; "
     "`quiet`: it opens many connections, or measures time, and runs alone), "

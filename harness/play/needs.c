@@ -136,11 +136,14 @@ static char *need_no_sizes(const Question *question)
 
 static char *compare(const Question *question, const char *what, uint64_t left)
 {
-    Scope scope = {.values = question->play_case->values};
+    g_autoptr(GHashTable) told = scope_values_new();
+    Scope case_scope = {.values = question->play_case->values};
+    Scope scope = {.values = told, .outer = &case_scope};
     const Need *need = question->need;
     uint64_t right;
     bool holds = true;
 
+    play_bind_facts(told, question->facts);
     if (!value_integer_of(need->value, &scope, NULL, question->play_case->scenario, &right, NULL))
         return NULL;
     switch (need->compare) {

@@ -61,11 +61,6 @@ void player_bind(Player *player, const char *name, Value *value)
     g_hash_table_insert(player->scope.values, g_strdup(name), value);
 }
 
-static void bind_integer(Player *player, const char *name, uint64_t number)
-{
-    player_bind(player, name, value_integer(number));
-}
-
 SessionFacts player_facts(const Player *player, const Connection *connection)
 {
     SessionFacts facts = *session_facts(connection->session);
@@ -80,16 +75,26 @@ SessionFacts player_facts(const Player *player, const Connection *connection)
     return facts;
 }
 
-void player_set_facts(Player *player, const SessionFacts *facts)
+static void bind_fact(GHashTable *values, const char *name, uint64_t number)
+{
+    g_hash_table_insert(values, g_strdup(name), value_integer(number));
+}
+
+void play_bind_facts(GHashTable *values, const SessionFacts *facts)
 {
     uint64_t minimum = MAX(facts->minimum, 1u);
 
-    bind_integer(player, "size", facts->size);
-    bind_integer(player, "flags", facts->transmission_flags);
-    bind_integer(player, "minimum", minimum);
-    bind_integer(player, "preferred", facts->preferred);
-    bind_integer(player, "maximum", facts->maximum);
-    bind_integer(player, "block", MAX(minimum, 512));
+    bind_fact(values, "size", facts->size);
+    bind_fact(values, "flags", facts->transmission_flags);
+    bind_fact(values, "minimum", minimum);
+    bind_fact(values, "preferred", facts->preferred);
+    bind_fact(values, "maximum", facts->maximum);
+    bind_fact(values, "block", MAX(minimum, 512));
+}
+
+void player_set_facts(Player *player, const SessionFacts *facts)
+{
+    play_bind_facts(player->scope.values, facts);
 }
 
 /* ---- Lines ------------------------------------------------------------------------------------ */
@@ -213,7 +218,7 @@ static void add_builtins(Player *player)
         g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
 
     player_bind(player, "export", value_bytes(name));
-    bind_integer(player, "region", player->region);
+    bind_fact(player->scope.values, "region", player->region);
     if (player->target != NULL)
         player_set_facts(player, &player->target->facts);
 }

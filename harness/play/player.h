@@ -323,7 +323,8 @@ void player_ask(Player *player, Connection *connection, uint32_t option, GBytes 
 /* What CONNECTION was told; where it entered by EXPORT_NAME, with the sizes that the probe learned. */
 SessionFacts player_facts(const Player *player, const Connection *connection);
 
-/* Sets $size, $block and their like from what SESSION knows. */
+/* Sets $size, $block and their like from what a session knows: in VALUES, or for the lines to come. */
+void play_bind_facts(GHashTable *values, const SessionFacts *facts);
 void player_set_facts(Player *player, const SessionFacts *facts);
 
 /* message.c: the bytes of a message: HEADER with the fields of VALUE, and SIZE bytes of DATA behind it. */

@@ -70,6 +70,8 @@ static void a_target_that_does_not_fit_is_known_beforehand(void)
         {"open\n: write data=pattern length=1\n", "needs --allow-writes"},
         {"needs handshake-flag NO_ZEROES\nopen\n", "the server does not set NO_ZEROES"},
         {"needs size > 64k\nopen\n", "the export's size is 65536"},
+        {"needs size > $maximum\nopen\n", "the export's size is 65536"},
+        {"needs size >= $maximum\nopen\n", NULL},
         {"negotiate\nC: option GO\n",
          "is about NBD_OPT_GO, and the run enters by NBD_OPT_EXPORT_NAME"},
         {"negotiate\nC: option EXPORT_NAME\n", NULL},
@@ -84,7 +86,7 @@ static void a_target_that_does_not_fit_is_known_beforehand(void)
     mode.address = address;
     target.facts.style = STYLE_FIXED_NEWSTYLE;
     target.facts.handshake_flags = NBD_FLAG_FIXED_NEWSTYLE;
-    target.facts.size = 65536;
+    target.facts.size = target.facts.maximum = 65536;
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(Compiled) compiled = compiled_new(rows[i].lines);
         g_autofree char *reason = play_unfit(compiled_case(compiled, 0), &mode, &target);
