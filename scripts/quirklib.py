@@ -250,7 +250,9 @@ class Court:
             with self.serving(way, quirk.needs, quirk.arguments) as target:
                 blames = self.play(way, ["--target", target], only, timeout) if target else set()
         innocent = self.clean(way) if blames else set()
-        return {each for each in blames if (each.case, each.requirement) not in innocent}
+        hints = {quirk.requirement} if quirk.liberty else set()  # it may, and is told of it
+        return {each for each in blames
+                if (each.case, each.requirement) not in innocent and each.requirement not in hints}
 
 
 def table_of_requirements() -> list[dict[str, str]]:

@@ -183,6 +183,13 @@ static void note_silence(Player *player, const Requirement *requirement, const E
         last->no_answer = true;
 }
 
+bool player_acquits(Player *player, const Connection *connection, const SessionMessage *message)
+{
+    if (connection->forgetful)
+        player_skip(player, "so many messages came that not all of them are kept");
+    return connection->forgetful || player_plainly_fails(player, message);
+}
+
 void player_unexpected(Player *player, Connection *connection, const Statement *line,
                        const Event *event)
 {
@@ -198,7 +205,7 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
     if (answered_by_error(requirement, error_of(event)))
         requirement = NULL;
     if (requirement != NULL && event->kind == EVENT_OTHER &&
-        player_plainly_fails(player, event->message))
+        player_acquits(player, connection, event->message))
         return;
     if (event->kind != EVENT_OTHER ||
         (requirement != NULL && could_be_an_accident(error_of(event))))

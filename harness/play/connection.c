@@ -81,11 +81,15 @@ static bool worth_keeping(Connection *connection, const SessionMessage *message)
     size_t share = session_message_is_final(message) ? 2 : 1;
     size_t bytes = message->answers ? 0 : message->data->len;
 
-    if (message->from == SIDE_CLIENT || connection->came.length >= share * MAX_CAME ||
-        connection->unasked_bytes + bytes > share * MAX_UNASKED)
+    if (message->from == SIDE_CLIENT)
         return false;
     if (!connection->keeps_chunks && message->answers && !message->ends)
         return false; /* what it says is gathered */
+    if (connection->came.length >= share * MAX_CAME ||
+        connection->unasked_bytes + bytes > share * MAX_UNASKED) {
+        connection->forgetful = true;
+        return false;
+    }
     connection->unasked_bytes += bytes;
     return true;
 }

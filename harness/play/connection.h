@@ -31,6 +31,8 @@ typedef struct {
     Gatherer *gatherer; /* of what is read, where that is of interest; or NULL */
     bool
         keeps_chunks; /* some line is about single chunks; else only whole replies are of interest */
+    bool
+        forgetful; /* more came than is kept: that a message is not there does not say that it never came */
     size_t unasked_bytes; /* data of such messages that no request asked for, all told */
     uint64_t last_cookie; /* of the latest request that we sent */
     bool has_cookie;

@@ -55,9 +55,14 @@ static Match any_line(Player *player, Connection *connection, gpointer data,
     return best;
 }
 
-static bool blames(const Outcome *outcome)
+/* LINE blames the server for what a message does not say by itself. (A line that names an error is about that
+ * one, be it the storage's.) */
+static bool infers_blame(const Statement *line)
 {
-    return outcome->kind == OUTCOME_FAIL || outcome->kind == OUTCOME_WARN;
+    const Expr *first = g_str_equal(line->verb, "error") ? line_position(line, 0) : NULL;
+    bool named = first != NULL && !(first->kind == EXPR_WORD && g_str_equal(first->text, "not"));
+
+    return !named && (line->outcome.kind == OUTCOME_FAIL || line->outcome.kind == OUTCOME_WARN);
 }
 
 /* Plays `one of { … }`: returns the alternative that came, or NULL where none did. */
@@ -75,8 +80,8 @@ const Statement *player_choose(Player *player, const Statement *block)
         return NULL;
     }
     const Statement *chosen = block->block->pdata[event.index];
-    if (blames(&chosen->outcome) && event.message != NULL)
-        (void)player_plainly_fails(player, event.message);
+    if (event.message != NULL && infers_blame(chosen))
+        (void)player_acquits(player, connection, event.message);
     if (event.message != NULL)
         line_bind(player, chosen, event.message);
     session_message_free(event.message);

@@ -99,7 +99,7 @@ typedef struct {
 extern const VerbTable play_setup_verbs, play_send_handshake_verbs, play_send_request_verbs,
     play_send_verbs, play_expect_handshake_verbs, play_expect_transmission_verbs, play_tls_verbs,
     play_request_verbs, play_replies_verbs, play_status_verbs, play_process_verbs,
-    play_engine_verbs, play_measure_verbs;
+    play_engine_verbs, play_listed_verbs, play_measure_verbs;
 
 /* All of them, under the manual's headings. */
 typedef struct {
@@ -250,6 +250,10 @@ void player_unexpected(Player *player, Connection *connection, const Statement *
  * same place is answered with it, too, then the case is skipped, and this is true. The case is over, or about
  * to be. */
 bool player_plainly_fails(Player *player, const SessionMessage *reply);
+
+/* True, and the case is skipped, if MESSAGE is no proof of what a line would blame the server for: for storage that fails, or
+ * because other messages before it were not kept. */
+bool player_acquits(Player *player, const Connection *connection, const SessionMessage *message);
 
 void player_skip(Player *player, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void player_block(Player *player, const char *requirement, const char *format, ...)

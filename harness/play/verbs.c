@@ -14,6 +14,7 @@ const VerbChapter play_chapters[] = {
     {"Metadata", &play_status_verbs},
     {"The server's process", &play_process_verbs},
     {"Engines", &play_engine_verbs},
+    {NULL, &play_listed_verbs},
     {"Engines that measure", &play_measure_verbs},
 };
 const size_t play_chapter_count = G_N_ELEMENTS(play_chapters);

@@ -346,6 +346,9 @@ static void storage_that_fails_for_plain_requests_too_is_no_breach(void)
         {FAILS("1", "EINVAL"), "request; S close", "fail violation"},
         {FAILS("1", "EPERM"), "request; S close", "fail violation"},
     };
+    static const char names[] =
+        "open\nC: request READ length=512 flags=FUA\none of {\n S: ok\n"
+        "  S: error EIO EINVAL EPERM @error.unknown-flag => warn \"no\"\n}\n";
     PlayTarget target = {.connections = 2};
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -361,6 +364,8 @@ static void storage_that_fails_for_plain_requests_too_is_no_breach(void)
         g_autoptr(Played) warned = played_target_new(block, scripts, &target);
         PLAYED_IS(warned, skipped ? "skip" : "warn", skipped ? "" : "error.unknown-flag",
                   skipped ? "error.storage-hint" : "");
+        g_autoptr(Played) named = played_target_new(names, scripts, &target);
+        PLAYED_IS(named, "warn", "error.unknown-flag", "");
     }
 }
 
@@ -378,6 +383,27 @@ static void a_full_disk_is_asked_piece_by_piece(void)
 
     PLAYED_IS(played, "skip", "", "error.storage-hint");
     CU_ASSERT_STRING_EQUAL(played->result->reason, "WRITE fails on this target (ENOSPC)");
+}
+
+/* The last of three names that are listed is not known; whether it is listed still is asked then. */
+static void a_name_that_is_not_known_counts_while_it_is_listed(void)
+{
+    static const char lines[] = "negotiate\n: listed @handshake.opt-list.names-usable\n";
+#define LISTS(names) "option;" names ACK("LIST")
+#define TELLS "option;" EXPORT("INFO", "1048576", ALL_FLAGS) ACK("INFO")
+#define ABC LISTED("a") LISTED("b") LISTED("c")
+#define REFUSED "option;" ERROR("INFO", "ERR_POLICY")
+    static const char unknown[] =
+        HELLO LISTS(ABC) TELLS TELLS "option;" ERROR("INFO", "ERR_UNKNOWN");
+    g_autofree char *still = g_strconcat(unknown, LISTS(ABC), NULL);
+    g_autofree char *gone = g_strconcat(unknown, LISTS(LISTED("a") LISTED("b")), NULL);
+
+    PLAYS(lines, still, "fail violation", "handshake.opt-list.names-usable");
+    PLAYS(lines, gone, "pass", "");
+    PLAYS(lines, HELLO LISTS(ABC) TELLS REFUSED TELLS, "pass", "");
+    PLAYS(lines, HELLO LISTS(ABC) TELLS "option; S close", "pass", "");
+    PLAYS(lines, HELLO LISTS(ABC) REFUSED REFUSED REFUSED, "skip", "");
+    PLAYS(lines, HELLO LISTS(""), "skip", "");
 }
 
 void play_fair_tests(void)
@@ -406,4 +432,5 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, a_read_that_fails_has_no_wrong_bytes);
     CU_ADD_TEST(suite, storage_that_fails_for_plain_requests_too_is_no_breach);
     CU_ADD_TEST(suite, a_full_disk_is_asked_piece_by_piece);
+    CU_ADD_TEST(suite, a_name_that_is_not_known_counts_while_it_is_listed);
 }

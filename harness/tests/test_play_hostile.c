@@ -285,6 +285,31 @@ static void what_nobody_takes_is_kept_within_bounds(void)
     CU_ASSERT_TRUE(held <= (64u << 20));
 }
 
+/* The reply that the case looks for comes behind LARGE others, as long as it is. */
+static Played *look_behind(unsigned large)
+{
+    static const char lines[] =
+        "negotiate\nC: option 77\none of {\n  S: reply 77 78 => continue\n"
+        "  S: reply 77 error @handshake.reply.every-option => fail \"it never came\"\n}\n";
+    g_autoptr(GString) script = g_string_new(HELLO "option;");
+
+    for (unsigned i = 0; i < large; i++)
+        g_string_append(script, "S reply option=77 type=77 + fill 262144 0;");
+    if (large > 1)
+        g_string_append(script, "S reply option=77 type=78 + fill 262144 0;");
+    g_string_append(script, ERROR("77", "ERR_UNSUP"));
+    return played_new(lines, script->str);
+}
+
+static void what_was_not_kept_may_have_come(void)
+{
+    g_autoptr(Played) few = look_behind(1), some = look_behind(20), many = look_behind(80);
+
+    PLAYED_IS(few, "fail violation", "handshake.reply.every-option", "");
+    PLAYED_IS(some, "pass", "", "");
+    PLAYED_IS(many, "skip", "", "");
+}
+
 static void the_transcript_is_kept_within_bounds(void)
 {
     g_auto(Pair) pair = pair_new();
@@ -381,6 +406,7 @@ void play_hostile_tests(void)
     CU_ADD_TEST(suite, messages_go_in_the_segments_of_the_run);
     CU_ADD_TEST(suite, segments_do_not_run_into_one_another);
     CU_ADD_TEST(suite, what_nobody_takes_is_kept_within_bounds);
+    CU_ADD_TEST(suite, what_was_not_kept_may_have_come);
     CU_ADD_TEST(suite, the_transcript_is_kept_within_bounds);
     CU_ADD_TEST(suite, while_reading_is_held_nothing_is_read);
     CU_ADD_TEST(suite, after_its_end_a_connection_moves_nothing);
