@@ -34,8 +34,11 @@ static void play_client_flags(Player *player, const Statement *line)
         value[CLIENT_FLAGS_FLAGS] |= flag;
     }
     wire_encode(WIRE_CLIENT_FLAGS, value, bytes);
-    player_send(player, connection, bytes,
-                (size_t)MIN(player_integer(player, line, "cut", NULL, 4), 4));
+    g_autoptr(GByteArray) message = g_byte_array_new();
+    g_byte_array_append(message, bytes,
+                        (guint)MIN(player_integer(player, line, "cut", NULL, 4), 4));
+    player_send_split(player, connection, message,
+                      (size_t)player_integer(player, line, "split", NULL, message->len));
     if (speaks_well(connection))
         (void)player_secure(player, connection);
 }
@@ -169,8 +172,10 @@ static void play_option(Player *player, const Statement *line)
 static const Position flags_positions[] = {
     {.names = &wire_client_flags, .many = true, .optional = true}, {0}};
 static const Position option_positions[] = {{.names = &wire_options}, {0}};
-static const Field flags_fields[] = {
-    {"value", FIELD_INTEGER, &wire_client_flags}, {"cut", FIELD_INTEGER, NULL}, {0}};
+static const Field flags_fields[] = {{"value", FIELD_INTEGER, &wire_client_flags},
+                                     {"cut", FIELD_INTEGER, NULL},
+                                     {"split", FIELD_INTEGER, NULL},
+                                     {0}};
 static const Field option_fields[] = {{"name", FIELD_BYTES, NULL},
                                       {"info", FIELD_INTEGER, &wire_info_types},
                                       {"data", FIELD_BYTES, NULL},
@@ -191,8 +196,10 @@ static const Verb verbs[] = {
      .positions = flags_positions,
      .fields = flags_fields,
      .play = play_client_flags,
-     .usage = "C: client-flags [FLAG…] [value=N] [cut=N]",
-     .manual = "Sends the 32 bits of client flags: the named flags and the bits of `value`."},
+     .usage = "C: client-flags [FLAG…] [value=N] [cut=N] [split=N]",
+     .manual =
+         "Sends the 32 bits of client flags: the named flags and the bits of `value`; `cut` and "
+         "`split` as in `option`."},
     {.name = "option",
      .actor = ACTOR_CLIENT,
      .positions = option_positions,

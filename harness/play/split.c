@@ -9,7 +9,8 @@
 #define TAKEN_US (20 * 1000)
 #define LOOK_US 100
 
-/* What is read over TCP is not told to the sender: there, time has to do. */
+/* What is read over TCP is not told to the sender, and what has arrived is acknowledged late: there, time has to
+ * do. */
 #define TCP_US 1000
 
 /* True while bytes of ours stand in the peer's queue. */
@@ -24,8 +25,10 @@ static void let_take(const Player *player, const Connection *connection)
 {
     gint64 until_us = g_get_monotonic_time() + TAKEN_US;
 
-    if (transport_address_is_tcp(player->mode->address))
+    if (transport_address_is_tcp(player->mode->address)) {
         g_usleep(TCP_US);
+        return;
+    }
     while (stands_in_queue(connection) && g_get_monotonic_time() < until_us)
         g_usleep(LOOK_US);
 }
