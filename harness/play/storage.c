@@ -102,7 +102,8 @@ static uint64_t ask(Player *player, Connection *connection, const SessionRequest
     if (request->command == NBD_CMD_WRITE) {
         uint8_t *bytes = g_malloc(request->length);
         player_pattern(player, 0, request->offset, bytes, request->length);
-        data = spec.data = g_bytes_new_take(bytes, request->length);
+        data = g_bytes_new_take(bytes, request->length);
+        spec.data = data;
     }
     player_request(player, connection, &spec);
     if (player->over)
