@@ -105,10 +105,9 @@ static Match match_export_or_close(Player *player, Connection *connection, gpoin
 bool player_excused_by_export(Player *player, GBytes *name)
 {
     const char *missing = player->mode->export_name;
+    g_autoptr(GBytes) wanted = g_bytes_new_static(missing, strlen(missing));
 
-    if (player->target == NULL || !player->target->unknown_export ||
-        g_bytes_get_size(name) != strlen(missing) ||
-        memcmp(g_bytes_get_data(name, NULL), missing, strlen(missing)) != 0)
+    if (player->target == NULL || !player->target->unknown_export || !g_bytes_equal(name, wanted))
         return false;
     if (*missing == '\0')
         player_skip(player, "the server has no default export");
