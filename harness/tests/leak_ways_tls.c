@@ -56,7 +56,7 @@ static TransportTlsEngine *begin(int fd)
 
 void way_tls(int fd)
 {
-    g_autoptr(TransportTlsEngine) engine = begin(fd);
+    transport_tls_engine_free(begin(fd));
 }
 
 static void say_go(TransportTlsEngine *engine)
