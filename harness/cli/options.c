@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/size.h"
 #include "cli/options.h"
 #include "reference/reference.h"
 #include "report/report.h"
@@ -67,6 +68,12 @@ static bool check_replies(CliOptions *options, GError **error)
     if (options->replies == REPLIES_EXTENDED && options->enter == ENTER_EXPORT_NAME)
         return cli_mistake(error, "--replies extended goes with --enter go only");
     return true;
+}
+
+static bool check_block_size(CliOptions *options, GError **error)
+{
+    return options->block_size == NULL ||
+           cli_parse_agreement("--block-size", options->block_size, &options->agreed, error);
 }
 
 static bool check_numbers(const CliOptions *options, GError **error)
@@ -146,8 +153,8 @@ static bool check(CliOptions *options, int argc, char **argv, GError **error)
     if (argc > 1)
         return cli_mistake(error, "unexpected argument \"%s\"; see `nbdconform --help`", argv[1]);
     return check_enter(options, error) && check_replies(options, error) &&
-           cli_tls_check(&options->tls, error) && check_numbers(options, error) &&
-           check_export_name(options->export_name, error) &&
+           cli_tls_check(&options->tls, error) && check_block_size(options, error) &&
+           check_numbers(options, error) && check_export_name(options->export_name, error) &&
            cli_check_server(options->spawn, options->target, options->pid, error) &&
            check_quirks(options, error) && check_report_paths(options, error);
 }
@@ -181,6 +188,8 @@ bool options_parse(CliOptions *options, int argc, char **argv, GError **error)
          "Enter transmission by `go' or `export-name' (go)", "HOW"},
         {"replies", 0, 0, text, &options->replies_word,
          "Kind of replies: `simple', `structured' or `extended' (simple)", "KIND"},
+        {"block-size", 0, 0, G_OPTION_ARG_STRING, &options->block_size,
+         "Size constraints that are agreed on, where the server advertises none", "MIN/PREF/MAX"},
         CLI_TLS_ENTRIES(&options->tls),
         {"jobs", 0, 0, G_OPTION_ARG_INT, &options->jobs,
          "Cases played at once (as many as the target bears, by up to 8 connections)", "N"},
@@ -211,6 +220,7 @@ void options_clear(CliOptions *options)
     g_strfreev(options->cases);
     g_free(options->enter_word);
     g_free(options->replies_word);
+    g_free(options->block_size);
     cli_tls_clear(&options->tls);
     g_free(options->junit);
     g_free(options->tap);
@@ -239,6 +249,7 @@ char *options_again(const CliOptions *options, const char *program)
         cli_append(command, "--enter", "export-name");
     if (options->replies != REPLIES_SIMPLE)
         cli_append(command, "--replies", options->replies_word);
+    cli_append(command, "--block-size", options->block_size);
     cli_tls_append(command, &options->tls);
     if (options->timeout != CLI_TIMEOUT)
         g_string_append_printf(command, " --timeout %g", options->timeout);

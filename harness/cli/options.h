@@ -16,6 +16,7 @@ typedef struct {
     gboolean allow_writes, strict, verbose, version;
     char **only, **skip, **cases;
     int segment, jobs;
+    char *block_size;
     double timeout; /* seconds */
     char *enter_word, *replies_word;
     CliTls tls;
@@ -23,6 +24,7 @@ typedef struct {
 
     PlayEnter enter;
     PlayReplies replies;
+    SessionSizes agreed; /* what BLOCK_SIZE says, if it is given */
 } CliOptions;
 
 /* False and ERROR on the first mistake. Options are to be cleared in any case. */

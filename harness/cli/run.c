@@ -145,6 +145,7 @@ static RunSummary *run(const Invocation *invocation, GError **error)
                  .tls = invocation->tls,
                  .tls_settings = invocation->tls_settings,
                  .segment = (unsigned)options->segment,
+                 .agreed = options->block_size != NULL ? &options->agreed : NULL,
                  .timeout_ms = (unsigned)(options->timeout * 1000),
                  .allow_writes = options->allow_writes || embedded,
                  .salt = (uint64_t)g_random_int() << 32 | g_random_int()},

@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/serve.h"
 #include "cli/serve_export.h"
+#include "cli/size.h"
 #include "reference/reference.h"
 #include "transport/tls.h"
 
@@ -38,7 +39,7 @@ static bool parse_exports(const Options *options, GArray *exports, GError **erro
     RefExport base = {
         .size = DEFAULT_SIZE, .read_only = options->read_only, .description = options->description};
 
-    if ((options->size != NULL && !serve_parse_size(options->size, INT64_MAX, &base.size, error)) ||
+    if ((options->size != NULL && !cli_parse_size(options->size, INT64_MAX, &base.size, error)) ||
         (options->block_size != NULL && !serve_parse_block_size(options->block_size, &base, error)))
         return false;
     for (; *texts != NULL; texts++) {
@@ -119,7 +120,7 @@ static bool configure(const Options *options, GArray *exports, RefConfig *config
     };
     return parse_replies(options->replies, &config->most_replies, error) &&
            (options->memory == NULL ||
-            serve_parse_size(options->memory, UINT64_MAX, &config->memory, error));
+            cli_parse_size(options->memory, UINT64_MAX, &config->memory, error));
 }
 
 /* ---- Serving --------------------------------------------------------------------------------- */

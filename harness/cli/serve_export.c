@@ -5,41 +5,18 @@
 
 #include "cli/cli.h"
 #include "cli/serve_export.h"
+#include "cli/size.h"
 #include "wire/wire.h"
-
-bool serve_parse_size(const char *text, uint64_t limit, uint64_t *size, GError **error)
-{
-    static const char units[] = "KMGTPE";
-    char *end;
-
-    if (g_str_equal(text, "max")) {
-        *size = MIN(limit, (uint64_t)INT64_MAX);
-        return true;
-    }
-    errno = 0;
-    *size = strtoull(text, &end, 0);
-    const char *unit = *end != '\0' ? strchr(units, g_ascii_toupper(*end)) : NULL;
-    unsigned shift = unit != NULL ? 10 * (unsigned)(unit - units + 1) : 0;
-    if (!g_ascii_isdigit(*text) || errno != 0 ||
-        (*end != '\0' && (unit == NULL || end[1] != '\0')) || *size > limit >> shift)
-        return cli_mistake(error, "not a size: \"%s\"", text);
-    *size <<= shift;
-    return true;
-}
 
 bool serve_parse_block_size(const char *text, RefExport *export, GError **error)
 {
-    g_auto(GStrv) parts = g_strsplit(text, "/", -1);
-    uint32_t *const fields[] = {&export->minimum, &export->preferred, &export->maximum};
+    SessionSizes sizes = {export->minimum, export->preferred, export->maximum};
 
-    if (g_strv_length(parts) > G_N_ELEMENTS(fields))
-        return cli_mistake(error, "not of the form MIN/PREF/MAX: \"%s\"", text);
-    for (unsigned i = 0; i < G_N_ELEMENTS(fields) && parts[i] != NULL; i++) {
-        uint64_t size = 0;
-        if (*parts[i] != '\0' && !serve_parse_size(parts[i], UINT32_MAX, &size, error))
-            return false;
-        *fields[i] = (uint32_t)size;
-    }
+    if (!cli_parse_sizes(text, &sizes, error))
+        return false;
+    export->minimum = sizes.minimum;
+    export->preferred = sizes.preferred;
+    export->maximum = sizes.maximum;
     return true;
 }
 
@@ -83,10 +60,10 @@ static bool apply_setting(RefExport *export, const char *setting, GError **error
         return true;
     }
     if (g_str_equal(key, "size"))
-        return serve_parse_size(value, INT64_MAX, &export->size, error);
+        return cli_parse_size(value, INT64_MAX, &export->size, error);
     if (g_str_equal(key, "df")) {
         uint64_t size = 0;
-        if (!serve_parse_size(value, UINT32_MAX, &size, error))
+        if (!cli_parse_size(value, UINT32_MAX, &size, error))
             return false;
         export->unfragmented = (uint32_t)size;
         return true;

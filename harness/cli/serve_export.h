@@ -6,9 +6,6 @@
 
 #include "reference/reference.h"
 
-/* A number of bytes: 512, 64K, 10M, 1G, 8T, 1P, 1E, or 2^63-1 as "max". */
-bool serve_parse_size(const char *text, uint64_t limit, uint64_t *size, GError **error);
-
 /* MIN/PREF/MAX; an empty part is left at its default. */
 bool serve_parse_block_size(const char *text, RefExport *export, GError **error);
 

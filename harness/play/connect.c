@@ -110,7 +110,8 @@ static Connection *add_connection(Player *player, const char *name, Transport *t
         return NULL;
     }
     bool labelled = player->play_case->connections > 1 || !g_str_equal(name, "A");
-    Connection *connection = play_connection_new(name, transport, player->transcript, labelled);
+    Connection *connection =
+        play_connection_new(name, transport, player->transcript, labelled, player->mode->agreed);
     connection->keeps_chunks = player->play_case->chunks;
     if (player->play_case->content)
         connection->gatherer = gatherer_new();

@@ -25,13 +25,15 @@
 #define MAX_EARLY (64u << 10)
 
 Connection *play_connection_new(const char *name, Transport *transport, GString *transcript,
-                                bool labelled)
+                                bool labelled, const SessionSizes *agreed)
 {
     Connection *connection = g_new0(Connection, 1);
 
     connection->name = g_strdup(name);
     connection->transport = transport;
     connection->session = session_new(VANTAGE_ENDPOINT);
+    if (agreed != NULL)
+        session_agree(connection->session, agreed);
     connection->out = g_byte_array_new();
     connection->cuts = g_array_new(FALSE, FALSE, sizeof(guint));
     g_queue_init(&connection->came);

@@ -48,9 +48,9 @@ typedef struct {
     bool labelled;          /* lines of the transcript name the connection */
 } Connection;
 
-/* Takes TRANSPORT over. */
+/* Takes TRANSPORT over. AGREED: size constraints agreed on beforehand, or NULL. */
 Connection *play_connection_new(const char *name, Transport *transport, GString *transcript,
-                                bool labelled);
+                                bool labelled, const SessionSizes *agreed);
 void play_connection_free(Connection *connection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Connection, play_connection_free)
 

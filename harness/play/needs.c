@@ -129,6 +129,8 @@ static char *need_sizes(const Question *question)
 
 static char *need_no_sizes(const Question *question)
 {
+    if (question->mode->agreed != NULL)
+        return g_strdup("size constraints are agreed on by --block-size");
     return !question->known || !question->facts->block_size_given
                ? NULL
                : g_strdup("the server advertises size constraints");

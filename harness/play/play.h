@@ -105,6 +105,7 @@ typedef struct {
     PlayTls tls;
     const TransportTls *tls_settings; /* a client's; there unless TLS is off */
     unsigned segment;                 /* bytes a send; 0: whole messages */
+    const SessionSizes *agreed;       /* size constraints agreed on beforehand, or NULL */
     unsigned timeout_ms;              /* how long an answer may take */
     bool again;                       /* this is a second try, with more time */
     bool allow_writes;        /* without it play sends nothing that could change an export */

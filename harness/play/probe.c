@@ -72,7 +72,8 @@ static unsigned let_in(Player *player, unsigned wanted, PlayTarget *target)
             transport_connect(player->mode->address, player->mode->timeout_ms, NULL);
         if (transport == NULL)
             break;
-        Connection *connection = play_connection_new("other", transport, player->transcript, true);
+        Connection *connection =
+            play_connection_new("other", transport, player->transcript, true, player->mode->agreed);
         g_ptr_array_add(player->connections, connection);
         go_on(player);
         if (!is_greeted(connection, GREETING_MS) || !player_negotiate(player, connection) ||
@@ -109,7 +110,8 @@ static void learn_later(Player *player, guint nth, PlayTarget *target)
         Transport *transport = play_reach(player->mode, target, NULL);
         if (transport == NULL)
             return;
-        Connection *connection = play_connection_new("other", transport, player->transcript, true);
+        Connection *connection =
+            play_connection_new("other", transport, player->transcript, true, player->mode->agreed);
         g_ptr_array_add(player->connections, connection);
         go_on(player);
         good = is_greeted(connection, player->mode->timeout_ms) &&
@@ -266,8 +268,8 @@ bool play_probe(const PlayMode *mode, unsigned wanted, PlayTarget *target, GErro
         return false;
     PlayCase play_case = no_case();
     Player *player = player_new(&play_case, mode, NULL, 0);
-    g_ptr_array_add(player->connections,
-                    play_connection_new("A", transport, player->transcript, false));
+    g_ptr_array_add(player->connections, play_connection_new("A", transport, player->transcript,
+                                                             false, player->mode->agreed));
     learn(player, CLAMP(wanted, 4u, PLAY_MOST_CONNECTIONS), target);
     bool good = player->tls_problem == NULL;
     if (!good)

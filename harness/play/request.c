@@ -51,6 +51,8 @@ static uint64_t told_maximum(const Player *player, const Connection *connection)
 
     if (!facts.block_size_given && player->target != NULL)
         facts = player->target->facts;
+    if (player->mode->agreed != NULL)
+        return facts.maximum;
     return facts.block_size_given ? facts.maximum : UINT64_MAX;
 }
 

@@ -205,8 +205,8 @@ static void expect_tls(Session *session)
     session->structured_before_tls = facts->structured && !facts->extended;
     facts->structured = facts->extended = false;
     facts->block_size_asked = facts->block_size_given = false;
-    session->minimum = 0;
-    session->maximum = NBD_DEFAULT_MAX_PAYLOAD;
+    session->minimum = session->agreed.minimum;
+    session->maximum = session->agreed.maximum;
     session_forget_contexts(session);
     g_clear_pointer(&session->last_info, session_option_free);
     session->phase = PHASE_TLS;

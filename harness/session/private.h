@@ -123,7 +123,8 @@ struct Session {
     SessionOption *sending;    /* that of them whose data still comes, or NULL */
     bool options_overlap;      /* the latest option began before the one before it was answered */
     SessionOption *last_info;  /* a successful INFO with nothing between it and now */
-    uint32_t minimum, maximum; /* the latest that were advertised at all, also by INFO */
+    uint32_t minimum, maximum; /* the latest that were advertised at all, also by INFO, … */
+    SessionSizes agreed;       /* … or agreed on beforehand */
     GPtrArray *contexts;       /* of SessionNamed: those that are selected … */
     bool contexts_cut;         /* … but for some */
     GBytes *contexts_export;   /* the export that the last SET named, NULL if that was not seen */

@@ -24,6 +24,7 @@ Session *session_new(Vantage vantage)
     session->facts.minimum = 1;
     session->facts.preferred = 4096;
     session->facts.maximum = NBD_DEFAULT_MAX_PAYLOAD;
+    session->agreed.maximum = NBD_DEFAULT_MAX_PAYLOAD;
     for (int side = 0; side < 2; side++)
         session->stream[side].buffer = g_byte_array_new();
     g_queue_init(&session->messages);
@@ -37,6 +38,16 @@ Session *session_new(Vantage vantage)
     session->uses = g_new0(uint64_t, session_rule_count());
     session->breaches = g_new0(uint64_t, session_rule_count());
     return session;
+}
+
+void session_agree(Session *session, const SessionSizes *sizes)
+{
+    session->facts.minimum = sizes->minimum;
+    session->facts.preferred = sizes->preferred;
+    session->facts.maximum = sizes->maximum;
+    session->agreed = *sizes;
+    session->minimum = sizes->minimum;
+    session->maximum = sizes->maximum;
 }
 
 void session_free(Session *session)

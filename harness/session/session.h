@@ -71,11 +71,16 @@ typedef struct {
     bool block_size_asked; /* the last INFO or GO asked for NBD_INFO_BLOCK_SIZE */
     bool block_size_given; /* … and the constraints below came */
     bool committed;        /* a GO that asked for them was acknowledged: we must abide by them */
-    uint32_t minimum, preferred, maximum; /* advertised, else the defaults 1, 4096, 2^25 */
+    uint32_t minimum, preferred, maximum; /* advertised, else agreed, else 1, 4096, 2^25 */
     unsigned options_sent, requests_sent;
     unsigned in_flight;        /* requests without a (final) reply … */
     unsigned writes_in_flight; /* … and those of them that could change the export */
 } SessionFacts;
+
+/* Size constraints of an export, in bytes. */
+typedef struct {
+    uint32_t minimum, preferred, maximum;
+} SessionSizes;
 
 /* ---- Messages -------------------------------------------------------------------------------- */
 
@@ -191,6 +196,10 @@ void session_finding_free(SessionFinding *finding);
 typedef struct Session Session;
 
 Session *session_new(Vantage vantage);
+
+/* Size constraints that client and server have agreed on otherwise than in the session (proto.md, Size
+ * constraints). They hold until the server advertises others. To be called before anything is fed. */
+void session_agree(Session *session, const SessionSizes *sizes);
 void session_free(Session *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Session, session_free)
 

@@ -186,7 +186,8 @@ static Pair pair_new(void)
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
         g_error("socketpair: %s", g_strerror(errno));
-    pair.connection = play_connection_new("A", transport_adopt(ends[0]), pair.transcript, false);
+    pair.connection =
+        play_connection_new("A", transport_adopt(ends[0]), pair.transcript, false, NULL);
     pair.peer = ends[1];
     return pair;
 }

@@ -141,6 +141,43 @@ static void facts_are_those_of_the_last_successful_go(void)
     CU_ASSERT_EQUAL(facts->options_sent, 3);
 }
 
+static void what_is_agreed_holds_until_sizes_are_advertised(void)
+{
+    static const SessionSizes sizes = {.minimum = 4096, .preferred = 8192, .maximum = 65536};
+    g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+    const SessionFacts *facts = session_facts(talk->session);
+
+    session_agree(talk->session, &sizes);
+    talk_say(talk,
+             HELLO ASK("GO", "") EXPORT("GO", "1048576", "HAS_FLAGS") ERROR("GO", "ERR_POLICY"));
+    CU_ASSERT(!facts->block_size_given && facts->minimum == 4096 && facts->preferred == 8192 &&
+              facts->maximum == 65536);
+    talk_say(talk,
+             ASK("GO", " BLOCK_SIZE") SIZES("GO", "minimum=512 preferred=1024 maximum=1048576")
+                 EXPORT("GO", "1048576", "HAS_FLAGS") ACK("GO"));
+    CU_ASSERT(facts->block_size_given && facts->minimum == 512 && facts->preferred == 1024 &&
+              facts->maximum == 1048576);
+    talk_broken(talk, "");
+}
+
+/* A server may hang up on what is outside of it. */
+static void what_is_agreed_binds_us(void)
+{
+    static const SessionSizes sizes = {.minimum = 4096, .preferred = 8192, .maximum = 65536};
+
+    for (unsigned agreed = 0; agreed < 2; agreed++) {
+        g_autoptr(Talk) talk = talk_new(VANTAGE_ENDPOINT, SPLIT_WHOLE);
+        if (agreed)
+            session_agree(talk->session, &sizes);
+        talk_say(talk, HELLO ASK("GO", "") EXPORT("GO", "1048576", "HAS_FLAGS")
+                           ACK("GO") "C request type=READ offset=4096 length=65536 cookie=1;");
+        CU_ASSERT(!session_tainted(talk->session, SIDE_CLIENT));
+        talk_say(talk, "C request type=READ offset=512 length=4096 cookie=2;");
+        CU_ASSERT_EQUAL(session_tainted(talk->session, SIDE_CLIENT), agreed);
+        talk_broken(talk, "");
+    }
+}
+
 static void every_way_in_tells_style_size_and_flags(void)
 {
     static const struct {
@@ -286,6 +323,9 @@ void session_tests(void)
          phases_messages_and_findings_are_the_same_whatever_the_pieces},
         {"facts are those of the last successful go", facts_are_those_of_the_last_successful_go},
         {"every way in tells style, size and flags", every_way_in_tells_style_size_and_flags},
+        {"what is agreed holds until sizes are advertised",
+         what_is_agreed_holds_until_sizes_are_advertised},
+        {"what is agreed binds us", what_is_agreed_binds_us},
         {"the last option says whether sizes were asked for",
          the_last_option_says_whether_sizes_were_asked_for},
         {"what is in flight is counted", what_is_in_flight_is_counted},
