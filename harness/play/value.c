@@ -180,8 +180,10 @@ static Value *repeat(const Expr *expr, GBytes *bytes, uint64_t times, const Scen
         return too_long(expr, scenario, error);
     gsize whole = size * times;
     uint8_t *all = g_malloc(whole);
-    for (gsize done = 0; done < whole; done += size)
-        memcpy(all + done, data, size);
+    if (whole > 0)
+        memcpy(all, data, size);
+    for (gsize done = size; done < whole; done += MIN(done, whole - done))
+        memcpy(all + done, all, MIN(done, whole - done));
     g_autoptr(GBytes) result = g_bytes_new_take(all, whole);
     return value_bytes(result);
 }
