@@ -204,3 +204,16 @@ bool player_enter(Player *player, Connection *connection, GBytes *name)
     }
     return done;
 }
+
+Connection *player_come_in(Player *player, const char *name)
+{
+    g_autoptr(GBytes) export =
+        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
+
+    player->setup++;
+    Connection *connection = player_connect_patiently(player, name);
+    player->setup--;
+    bool entered = connection != NULL && player_negotiate(player, connection) &&
+                   player_enter(player, connection, export);
+    return entered ? connection : NULL;
+}

@@ -44,47 +44,17 @@ static bool in_order(const SessionFacts *facts, uint64_t command)
            !(read_only && session_command_writes(command));
 }
 
-/* With these a server says that its storage fails; EPERM where it cannot be written, which the server may learn
- * only by trying. */
-static bool could_be_the_storage(uint64_t command, uint64_t error)
-{
-    return error == NBD_EIO ||
-           (session_command_writes(command) && (error == NBD_ENOSPC || error == NBD_EPERM));
-}
-
-static Match match_whole(Player *player, Connection *connection, gpointer data,
-                         const SessionMessage *message, guint *index)
-{
-    const uint64_t *cookie = data;
-
-    (void)player;
-    (void)connection;
-    *index = 0;
-    if (message == NULL)
-        return MATCH_NO;
-    return answer_is_whole(message) && answer_cookie(message) == *cookie ? MATCH_YES
-                                                                         : MATCH_PASS_OVER;
-}
-
-/* The error that a plain request is answered with. NBD_SUCCESS also where no answer came. */
 static uint64_t plain_error(Player *player, Connection *connection, uint64_t command,
                             uint64_t offset, uint64_t length)
 {
     RequestSpec spec = player_request_spec(connection, command);
-    uint64_t cookie = spec.cookie;
+    g_autoptr(GBytes) zeroes = NULL;
 
     spec.offset = offset;
     spec.length = length;
     if (command == NBD_CMD_WRITE)
-        spec.data = g_bytes_new_take(g_malloc0(length), length);
-    player_request(player, connection, &spec);
-    g_clear_pointer(&spec.data, g_bytes_unref);
-    if (player->over)
-        return NBD_SUCCESS;
-    Event event = player_await(player, connection, match_whole, &cookie);
-    uint64_t error = event.kind == EVENT_MATCH ? answer_error(event.message) : NBD_SUCCESS;
-    session_message_free(event.message);
-    return error;
+        spec.data = zeroes = g_bytes_new_take(g_malloc0(length), length);
+    return player_request_error(player, connection, &spec);
 }
 
 /* True if some piece of what REQUEST was about is answered with ERROR. */
@@ -122,14 +92,9 @@ static void make_room(Player *player)
 
 static bool ask_plainly(Player *player, const SessionRequest *request, uint64_t error)
 {
-    Connection *connection = player_connect_patiently(player, "plain");
+    Connection *connection = player_come_in(player, "plain");
 
-    if (connection == NULL || !player_negotiate(player, connection))
-        return false;
-    g_autoptr(GBytes) name =
-        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
-    return player_enter(player, connection, name) &&
-           in_order(session_facts(connection->session), request->command) &&
+    return connection != NULL && in_order(session_facts(connection->session), request->command) &&
            a_piece_fails(player, connection, request, error);
 }
 
@@ -143,7 +108,7 @@ bool player_plainly_fails(Player *player, const SessionMessage *reply)
         !plain_command(request->command, &flag))
         return false;
     error = answer_error(reply);
-    if (!could_be_the_storage(request->command, error))
+    if (!player_blames_storage(request->command, error))
         return false;
     make_room(player);
     Player *other = player_new(player->play_case, player->mode, player->target, player->region);

@@ -275,6 +275,10 @@ void player_collect(Player *player);
 bool player_negotiate(Player *player, Connection *connection);
 bool player_enter(Player *player, Connection *connection, GBytes *export_name);
 
+/* All of it, on a connection of its own called NAME, to the run's export: what another client would do. NULL if it
+ * does not get in. */
+Connection *player_come_in(Player *player, const char *name);
+
 /* Selects metadata contexts, of GBytes, for the export NAME. False if not all of them are selected. */
 bool player_select(Player *player, Connection *connection, GBytes *name, const GPtrArray *contexts);
 
@@ -359,6 +363,9 @@ RequestSpec player_request_spec(const Connection *connection, uint64_t command);
 GByteArray *player_request_bytes(const Connection *connection, const RequestSpec *spec);
 void player_request(Player *player, Connection *connection, const RequestSpec *spec);
 
+/* Sends SPEC and returns the error that it is answered with; NBD_SUCCESS also where no answer comes. */
+uint64_t player_request_error(Player *player, Connection *connection, const RequestSpec *spec);
+
 /* What `open` weighs once CONNECTION is in transmission: skips the case if its needs do not hold. */
 void player_weigh_needs(Player *player, const Connection *connection);
 
@@ -374,6 +381,9 @@ bool player_excused_by_export(Player *player, GBytes *name);
  * its storage, and comes each time that the same is asked for again. True if the case is over. */
 bool player_excused_by_storage(Player *player, Connection *connection,
                                const SessionMessage *message);
+
+/* Whether ERROR is such as a server answers COMMAND with when its storage fails. */
+bool player_blames_storage(uint64_t command, uint64_t error);
 
 /* Skips the case for that COMMAND fails with ERROR. The run tells so once, however many cases meet it. */
 void player_skip_for_storage(Player *player, uint64_t command, uint64_t error);

@@ -110,16 +110,34 @@ Match player_match_part(Player *player, Connection *connection, gpointer data,
     return answer_cookie(message) == *cookie ? MATCH_YES : MATCH_PASS_OVER;
 }
 
-static Match match_success(Player *player, Connection *connection, gpointer data,
-                           const SessionMessage *message, guint *index)
+/* The part that ends the reply. */
+static Match match_whole(Player *player, Connection *connection, gpointer data,
+                         const SessionMessage *message, guint *index)
 {
     Match match = player_match_part(player, connection, data, message, index);
 
-    if (match != MATCH_YES)
-        return match;
-    if (!answer_is_whole(message))
-        return MATCH_PASS_OVER;
-    return match_if(answer_error(message) == NBD_SUCCESS);
+    return match == MATCH_YES && !answer_is_whole(message) ? MATCH_PASS_OVER : match;
+}
+
+uint64_t player_request_error(Player *player, Connection *connection, const RequestSpec *spec)
+{
+    uint64_t cookie = spec->cookie;
+
+    player_request(player, connection, spec);
+    if (player->over)
+        return NBD_SUCCESS;
+    Event event = player_await(player, connection, match_whole, &cookie);
+    uint64_t error = event.kind == EVENT_MATCH ? answer_error(event.message) : NBD_SUCCESS;
+    session_message_free(event.message);
+    return error;
+}
+
+static Match match_success(Player *player, Connection *connection, gpointer data,
+                           const SessionMessage *message, guint *index)
+{
+    Match match = match_whole(player, connection, data, message, index);
+
+    return match == MATCH_YES ? match_if(answer_error(message) == NBD_SUCCESS) : match;
 }
 
 static uint64_t size_of(const Statement *line, const RequestSpec *spec)

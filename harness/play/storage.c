@@ -2,8 +2,6 @@
  * EPERM, EIO or ENOSPC: a case that needs more than that is not for this target. A server that fails only now and
  * then is another matter, so it is asked for the same again.
  */
-#include <string.h>
-
 #include "play/player.h"
 
 /* So often more. Where a tenth of the writes gets through, some hundred cases that need one don't all meet nothing
@@ -13,7 +11,11 @@
 /* Of a longer write, nothing is asked again. */
 #define LONGEST_WRITE NBD_DEFAULT_MAX_PAYLOAD
 
-static bool blames_storage(uint64_t command, uint64_t error)
+/* EIO any request may end in. The other two belong to what changes the storage, and to FLUSH, which only commits
+ * what was written: fsync() reports a full disk, a quota (EDQUOT, which a server SHOULD map to ENOSPC) or a
+ * file system that turned read-only (EROFS, which servers map to EPERM) as write() does, and no sentence
+ * keeps these errors from it. */
+bool player_blames_storage(uint64_t command, uint64_t error)
 {
     switch (command) {
     case NBD_CMD_WRITE:
@@ -63,14 +65,8 @@ static Connection *connection_to_ask(Player *player, Connection *connection,
         return NULL;
     for (guint i = 0; i < player->connections->len; i++)
         player_leave(player->connections->pdata[i]);
-    player->setup++;
-    Connection *again = player_connect_patiently(player, "again");
-    player->setup--;
-    g_autoptr(GBytes) name =
-        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
-    bool entered = again != NULL && player_negotiate(player, again) &&
-                   player_enter(player, again, name) && can_ask(again);
-    return entered ? again : NULL;
+    Connection *again = player_come_in(player, "again");
+    return again != NULL && can_ask(again) ? again : NULL;
 }
 
 /* A request that is the same again when it is made of what the session knows of it. */
@@ -81,20 +77,11 @@ static bool is_plain(const SessionRequest *request)
     return (request->flags & NBD_CMD_FLAG_PAYLOAD_LEN) == 0;
 }
 
-static Match match_whole(Player *player, Connection *connection, gpointer data,
-                         const SessionMessage *message, guint *index)
-{
-    Match match = player_match_part(player, connection, data, message, index);
-
-    return match == MATCH_YES && !answer_is_whole(message) ? MATCH_PASS_OVER : match;
-}
-
-/* The error that REQUEST gets now; NBD_SUCCESS also where there is no answer. */
+/* The error that REQUEST gets now. */
 static uint64_t ask(Player *player, Connection *connection, const SessionRequest *request)
 {
     RequestSpec spec = player_request_spec(connection, request->command);
     g_autoptr(GBytes) data = NULL;
-    uint64_t error = NBD_SUCCESS;
 
     spec.flags = request->flags;
     spec.offset = request->offset;
@@ -105,14 +92,7 @@ static uint64_t ask(Player *player, Connection *connection, const SessionRequest
         data = g_bytes_new_take(bytes, request->length);
         spec.data = data;
     }
-    player_request(player, connection, &spec);
-    if (player->over)
-        return NBD_SUCCESS;
-    Event event = player_await(player, connection, match_whole, &spec.cookie);
-    if (event.kind == EVENT_MATCH && event.message != NULL)
-        error = answer_error(event.message);
-    session_message_free(event.message);
-    return error;
+    return player_request_error(player, connection, &spec);
 }
 
 void player_skip_for_storage(Player *player, uint64_t command, uint64_t error)
@@ -146,7 +126,7 @@ bool player_excused_by_storage(Player *player, Connection *connection,
         return false;
     const SessionRequest request = message->request;
     uint64_t error = answer_error(message);
-    if (!blames_storage(request.command, error) || !is_plain(&request))
+    if (!player_blames_storage(request.command, error) || !is_plain(&request))
         return false;
     Connection *asked = connection_to_ask(player, connection, &request);
     if (asked == NULL || !fails_always(player, asked, &request, error))

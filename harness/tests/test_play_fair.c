@@ -369,6 +369,26 @@ static void storage_that_fails_for_plain_requests_too_is_no_breach(void)
     }
 }
 
+/* What was written may meet the full disk, or the quota, only when it is committed. */
+static void a_flush_can_fail_as_a_write_does(void)
+{
+    static const char lines[] = "open\nC: request FLUSH\nS: ok @transmission.reply.every-request\n";
+    const char *const full[] = {OPEN_DISK "request;" FAILS("1", "ENOSPC"),
+                                OPEN_DISK "request;" FAILS("1", "ENOSPC"), NULL};
+    const char *const read_only[] = {OPEN_DISK "request;" FAILS("1", "EPERM"),
+                                     OPEN_DISK "request;" FAILS("1", "EPERM"), NULL};
+    const char *const once[] = {OPEN_DISK "request;" FAILS("1", "EPERM"),
+                                OPEN_DISK "request;" DONE("1"), NULL};
+    PlayTarget target = {.connections = 2};
+    g_autoptr(Played) fails = played_target_new(lines, full, &target);
+    g_autoptr(Played) forbidden = played_target_new(lines, read_only, &target);
+    g_autoptr(Played) refused = played_target_new(lines, once, &target);
+
+    PLAYED_IS(fails, "skip", "", "error.storage-hint");
+    PLAYED_IS(forbidden, "skip", "", "error.storage-hint");
+    PLAYED_IS(refused, "fail violation", "transmission.reply.every-request", "");
+}
+
 static void a_full_disk_is_asked_piece_by_piece(void)
 {
     static const char lines[] = "needs writes\nopen\nC: request WRITE length=1024 data=zero\n"
@@ -431,6 +451,7 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, storage_is_asked_where_we_have_broken_nothing);
     CU_ADD_TEST(suite, a_read_that_fails_has_no_wrong_bytes);
     CU_ADD_TEST(suite, storage_that_fails_for_plain_requests_too_is_no_breach);
+    CU_ADD_TEST(suite, a_flush_can_fail_as_a_write_does);
     CU_ADD_TEST(suite, a_full_disk_is_asked_piece_by_piece);
     CU_ADD_TEST(suite, a_name_that_is_not_known_counts_while_it_is_listed);
 }
