@@ -57,7 +57,8 @@ static uint64_t plain_error(Player *player, Connection *connection, uint64_t com
     return player_request_error(player, connection, &spec);
 }
 
-/* True if some piece of what REQUEST was about is answered with ERROR. */
+/* True if some piece of what REQUEST was about is answered with ERROR. Only the blocks that it touched are asked
+ * for: what lies behind them may be another case's. */
 static bool a_piece_fails(Player *player, Connection *connection, const SessionRequest *request,
                           uint64_t error)
 {
@@ -70,11 +71,12 @@ static bool a_piece_fails(Player *player, Connection *connection, const SessionR
         return plain_error(player, connection, request->command, 0, 0) == error;
     if (at >= size)
         return false;
-    uint64_t end = at + MIN(request->offset % block + MAX(request->length, 1), size - at);
-    uint64_t piece = MIN((end - at) / PIECES, MIN(LONGEST_PIECE, facts.maximum));
+    uint64_t left = MIN(request->offset % block + MAX(request->length, 1), size - at);
+    uint64_t stop = at + (left + block - 1) / block * block;
+    uint64_t piece = MIN((stop - at) / PIECES, MIN(LONGEST_PIECE, facts.maximum));
     piece = MAX(piece - piece % block, block);
-    for (unsigned i = 0; i < MOST_PIECES && at < end; i++, at += piece)
-        if (plain_error(player, connection, request->command, at, MIN(piece, size - at)) == error)
+    for (unsigned i = 0; i < MOST_PIECES && at < stop; i++, at += piece)
+        if (plain_error(player, connection, request->command, at, MIN(piece, stop - at)) == error)
             return true;
     return false;
 }

@@ -405,6 +405,25 @@ static void a_full_disk_is_asked_piece_by_piece(void)
     CU_ASSERT_STRING_EQUAL(played->result->reason, "WRITE fails on this target (ENOSPC)");
 }
 
+/* Behind the last block that a request touches, another case may be at work. */
+static void no_piece_reaches_beyond_the_request(void)
+{
+    static const char lines[] = "needs writes\nopen\nC: request TRIM length=16800\n"
+                                "S: ok @transmission.reply.every-request\n";
+    g_autoptr(GString) pieces = g_string_new(OPEN_DISK);
+    PlayTarget target = {.connections = 2};
+
+    for (unsigned i = 0; i <= 16; i++)
+        g_string_append_printf(pieces,
+                               "C request type=TRIM offset=%u length=%u cookie=%u;"
+                               "S simple-reply cookie=%u;",
+                               i * 1024, i < 16 ? 1024 : 512, i + 1, i + 1);
+    const char *const scripts[] = {OPEN_DISK "request;" FAILS("1", "ENOSPC"), pieces->str, NULL};
+    g_autoptr(Played) played = played_target_new(lines, scripts, &target);
+
+    PLAYED_IS(played, "fail violation", "transmission.reply.every-request", "");
+}
+
 /* The last of three names that are listed is not known; whether it is listed still is asked then. */
 static void a_name_that_is_not_known_counts_while_it_is_listed(void)
 {
@@ -453,5 +472,6 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, storage_that_fails_for_plain_requests_too_is_no_breach);
     CU_ADD_TEST(suite, a_flush_can_fail_as_a_write_does);
     CU_ADD_TEST(suite, a_full_disk_is_asked_piece_by_piece);
+    CU_ADD_TEST(suite, no_piece_reaches_beyond_the_request);
     CU_ADD_TEST(suite, a_name_that_is_not_known_counts_while_it_is_listed);
 }
