@@ -5,20 +5,28 @@
 
 /* ---- Waiting for a step ----------------------------------------------------------------------- */
 
+Match player_match_final(Player *player, Connection *connection, gpointer data,
+                         const SessionMessage *message, guint *index)
+{
+    (void)player;
+    (void)connection;
+    (void)data;
+    *index = 0;
+    if (message == NULL || message->kind != WIRE_OPTION_REPLY)
+        return MATCH_NO;
+    return session_message_is_final(message) ? MATCH_YES : MATCH_PASS_OVER;
+}
+
 /* A wanted kind of message; of option replies the final one. */
 static Match match_step(Player *player, Connection *connection, gpointer data,
                         const SessionMessage *message, guint *index)
 {
     WireKind kind = *(const WireKind *)data;
 
-    (void)player;
-    (void)connection;
+    if (kind == WIRE_OPTION_REPLY)
+        return player_match_final(player, connection, data, message, index);
     *index = 0;
-    if (message == NULL || message->kind != kind)
-        return MATCH_NO;
-    if (kind != WIRE_OPTION_REPLY)
-        return MATCH_YES;
-    return session_message_is_final(message) ? MATCH_YES : MATCH_PASS_OVER;
+    return match_if(message != NULL && message->kind == kind);
 }
 
 static SessionMessage *await_step(Player *player, Connection *connection, WireKind kind)

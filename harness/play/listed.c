@@ -4,7 +4,7 @@
 /* Names longer than a string may be are no names to ask for; a rule judges them. */
 #define LONGEST_NAME 4096u
 
-static GBytes *listed_name(const SessionMessage *message)
+GBytes *player_listed_name(const SessionMessage *message)
 {
     size_t length = (size_t)message->inner_value[REP_SERVER_NAME_LENGTH];
 
@@ -18,19 +18,13 @@ static GBytes *listed_name(const SessionMessage *message)
 static Match match_end_of_list(Player *player, Connection *connection, gpointer data,
                                const SessionMessage *message, guint *index)
 {
+    Match match = player_match_final(player, connection, NULL, message, index);
+    GBytes *name = match == MATCH_PASS_OVER ? player_listed_name(message) : NULL;
     GPtrArray *names = data;
 
-    (void)player;
-    (void)connection;
-    *index = 0;
-    if (message == NULL || message->kind != WIRE_OPTION_REPLY)
-        return MATCH_NO;
-    if (session_message_is_final(message))
-        return MATCH_YES;
-    GBytes *name = listed_name(message);
     if (name != NULL)
         g_ptr_array_add(names, name);
-    return MATCH_PASS_OVER;
+    return match;
 }
 
 /* The names that NBD_OPT_LIST returns. NULL if the case is over. */
@@ -55,25 +49,13 @@ static bool holds_name(const GPtrArray *names, const GBytes *name)
     return false;
 }
 
-static Match match_final(Player *player, Connection *connection, gpointer data,
-                         const SessionMessage *message, guint *index)
-{
-    (void)player;
-    (void)connection;
-    (void)data;
-    *index = 0;
-    if (message == NULL || message->kind != WIRE_OPTION_REPLY)
-        return MATCH_NO;
-    return session_message_is_final(message) ? MATCH_YES : MATCH_PASS_OVER;
-}
-
 /* The final reply to INFO for NAME. 0 where there is none: who asks for many may be hung up on. */
 static uint64_t inform(Player *player, Connection *connection, GBytes *name)
 {
     player_ask(player, connection, NBD_OPT_INFO, name);
     if (player->over)
         return 0;
-    Event event = player_await(player, connection, match_final, NULL);
+    Event event = player_await(player, connection, player_match_final, NULL);
     uint64_t type = event.kind == EVENT_MATCH ? event.message->value[REPLY_TYPE] : 0;
     session_message_free(event.message);
     return type;

@@ -220,6 +220,10 @@ SessionMessage *player_await_message(Player *player, Connection *connection, con
 Match player_match_part(Player *player, Connection *connection, gpointer data,
                         const SessionMessage *message, guint *index);
 
+/* A Matcher: the final reply to an option. */
+Match player_match_final(Player *player, Connection *connection, gpointer data,
+                         const SessionMessage *message, guint *index);
+
 /* Waits until all that was sent is on its way, or the peer takes no more of it. */
 void player_flush(Player *player, Connection *connection);
 
@@ -307,6 +311,9 @@ bool player_excused_by_headers(Player *player, const Connection *connection, con
 
 /* Sends an option in the run's segments. */
 void player_option(Player *player, Connection *connection, uint32_t option, const GByteArray *data);
+
+/* listed.c: the name that MESSAGE, a reply to LIST, tells of; NULL if it tells of none. The caller owns it. */
+GBytes *player_listed_name(const SessionMessage *message);
 
 /* The final reply to the option that was sent last; NULL if none came, and the case is over. */
 SessionMessage *player_await_reply(Player *player, Connection *connection);

@@ -149,11 +149,13 @@ static Match match_listed(Player *player, Connection *connection, gpointer data,
 
 static void add_listed(GPtrArray *names, const SessionMessage *message)
 {
-    uint64_t length = message->inner_value[REP_SERVER_NAME_LENGTH];
+    g_autoptr(GBytes) name = player_listed_name(message);
+    gsize length;
 
-    if (message->inner == WIRE_REP_SERVER && message->data->len >= 4 &&
-        length <= message->data->len - 4)
-        g_ptr_array_add(names, g_strndup((const char *)message->data->data + 4, length));
+    if (name == NULL)
+        return;
+    const char *text = g_bytes_get_data(name, &length);
+    g_ptr_array_add(names, g_strndup(text, length));
 }
 
 /* False if it does not list them. */
@@ -181,15 +183,11 @@ static bool list_exports(Player *player, GPtrArray *names, unsigned most)
 static Match match_block_size(Player *player, Connection *connection, gpointer data,
                               const SessionMessage *message, guint *index)
 {
-    (void)player;
-    (void)connection;
-    (void)data;
-    *index = 0;
-    if (message == NULL || message->kind != WIRE_OPTION_REPLY)
-        return MATCH_NO;
-    if (message->inner == WIRE_INFO_BLOCK_SIZE)
+    Match final = player_match_final(player, connection, data, message, index);
+
+    if (final == MATCH_PASS_OVER && message->inner == WIRE_INFO_BLOCK_SIZE)
         return MATCH_YES;
-    return session_message_is_final(message) ? MATCH_NO : MATCH_PASS_OVER;
+    return final == MATCH_YES ? MATCH_NO : final;
 }
 
 /* A client that enters by EXPORT_NAME is told no sizes. Asked by INFO beforehand, on a connection of its

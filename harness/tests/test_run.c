@@ -197,11 +197,11 @@ static void who_lets_in_one_at_a_time_gets_one_at_a_time(void)
     RAN_IS(summary, "c0: skip, c1: pass");
 }
 
-/* A server may not have noticed yet that a client has gone, and take the next for one too many. */
-static void who_is_turned_away_comes_back(void)
+/* A server for one client may not have noticed yet that one has gone, and TURNS_AWAY the next. */
+static void the_next_client_is_patient(const char *turns_away)
 {
-    static const char *const scripts[] = {"serve",   "S close", "serve",   "serve", "S close",
-                                          "S close", "serve",   "S close", "serve", NULL};
+    const char *const scripts[] = {"serve",    "S close", "serve",    "serve", turns_away,
+                                   turns_away, "serve",   turns_away, "serve", NULL};
     g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
     g_autoptr(Cases) cases =
         cases_repeat("open export=\"x\"\n: flush\nthen served @robust.served-after\n", 1);
@@ -215,22 +215,15 @@ static void who_is_turned_away_comes_back(void)
     CU_ASSERT_EQUAL(fake_server_accepted(watch->server), 10); /* the last: still alive? */
 }
 
+static void who_is_turned_away_comes_back(void)
+{
+    the_next_client_is_patient("S close");
+}
+
 static void who_is_refused_the_export_comes_back(void)
 {
-    static const char refuses[] = "S greeting + newstyle flags=FIXED_NEWSTYLE; take 4; option;"
-                                  "S reply option=GO type=ERR_POLICY; option; S close";
-    static const char *const scripts[] = {"serve", "S close", "serve", "serve", refuses,
-                                          refuses, "serve",   refuses, "serve", NULL};
-    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
-    g_autoptr(Cases) cases =
-        cases_repeat("open export=\"x\"\n: flush\nthen served @robust.served-after\n", 1);
-    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
-
-    options.mode.timeout_ms = PATIENT_MS;
-    g_autoptr(RunSummary) summary = ran(&options);
-    fake_server_finish(watch->server);
-    RAN_IS(summary, "c0: pass");
-    CU_ASSERT_EQUAL(fake_server_accepted(watch->server), 10); /* the last: still alive? */
+    the_next_client_is_patient("S greeting + newstyle flags=FIXED_NEWSTYLE; take 4; option;"
+                               "S reply option=GO type=ERR_POLICY; option; S close");
 }
 
 static void a_server_for_many_gets_no_second_chance(void)
