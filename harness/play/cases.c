@@ -96,10 +96,21 @@ static bool compile_loops(const Scenario *scenario, guint level, GHashTable *cho
     return true;
 }
 
+/* The lines would see the harness's own value in its place. */
+static bool check_variables(const Scenario *scenario, GError **error)
+{
+    for (guint i = 0; i < scenario->loops->len; i++) {
+        const Loop *loop = scenario->loops->pdata[i];
+        if (!compile_check_free(scenario, loop->place, loop->variable, error))
+            return false;
+    }
+    return true;
+}
+
 bool play_compile(const Scenario *scenario, GPtrArray *cases, GError **error)
 {
     if (scenario->peer != PEER_SERVER) /* those are played by the harness in the server's role */
         return true;
     g_autoptr(GHashTable) chosen = scope_values_new();
-    return compile_loops(scenario, 0, chosen, cases, error);
+    return check_variables(scenario, error) && compile_loops(scenario, 0, chosen, cases, error);
 }

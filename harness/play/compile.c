@@ -342,12 +342,8 @@ static void pin_replies(Compiler *compiler)
 
 bool compile_check_case(Compiler *compiler)
 {
-    static const char *const builtins[] = {"size",    "flags", "minimum", "preferred",
-                                           "maximum", "block", "region"};
-
-    for (size_t i = 0; i < G_N_ELEMENTS(builtins); i++)
-        compile_stand_in(compiler, builtins[i], FIELD_INTEGER);
-    compile_stand_in(compiler, "export", FIELD_BYTES);
+    for (size_t i = 0; i < play_own_value_count; i++)
+        compile_stand_in(compiler, play_own_values[i].name, play_own_values[i].kind);
     if (!check_needs(compiler) || !check_uses(compiler) ||
         !check_lines(compiler, compiler->scenario->statements, false))
         return false;

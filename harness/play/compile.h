@@ -24,6 +24,9 @@ bool compile_check_args(Compiler *compiler, const Verb *verb, const Statement *l
 /* Sets NAME for the lines that follow, to some value of its kind. */
 void compile_stand_in(Compiler *compiler, const char *name, FieldKind kind);
 
+/* False and ERROR, at PLACE, if NAME is one of the harness's own variables. */
+bool compile_check_free(const Scenario *scenario, Place place, const char *name, GError **error);
+
 /* compile.c: everything below the scenario's `for` lines. */
 bool compile_check_case(Compiler *compiler);
 

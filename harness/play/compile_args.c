@@ -71,6 +71,28 @@ void compile_stand_in(Compiler *compiler, const char *name, FieldKind kind)
                                             : value_integer(UINT64_C(1) << 20));
 }
 
+bool compile_check_free(const Scenario *scenario, Place place, const char *name, GError **error)
+{
+    const OwnValue *own = play_own_value(name);
+
+    if (own == NULL)
+        return true;
+    scenario_set_error(error, scenario, place, "$%s is %s; choose another name", name, own->what);
+    return false;
+}
+
+/* `size as $size` says itself what it is; any other use of such a name would read as something that it is not. */
+static bool check_bound(Compiler *compiler, const Arg *arg, FieldKind kind)
+{
+    const char *name = arg->value->text;
+
+    if (!g_str_equal(arg->name, name) &&
+        !compile_check_free(compiler->scenario, arg->value->place, name, compiler->error))
+        return false;
+    compile_stand_in(compiler, name, kind);
+    return true;
+}
+
 static bool check_named(Compiler *compiler, const Verb *verb, const Arg *arg)
 {
     const Field *field = find_field(verb, arg->name);
@@ -82,10 +104,8 @@ static bool check_named(Compiler *compiler, const Verb *verb, const Arg *arg)
                            "%s is set by =, as in %s=…", arg->name, arg->name);
         return false;
     }
-    if (arg->kind == ARG_BIND) {
-        compile_stand_in(compiler, arg->value->text, field->kind);
-        return true;
-    }
+    if (arg->kind == ARG_BIND)
+        return check_bound(compiler, arg, field->kind);
     if (field->kind == FIELD_PAYLOAD)
         return check_payload(compiler, arg->value);
     if (field->kind == FIELD_BYTES)

@@ -22,9 +22,17 @@ static const char introduction[] =
     "`FUA|DF`), variables (`$size`), `+ - * / % ^ |` and parentheses; `\"a\" * 4096` repeats, `\"a\" + \"b\"` "
     "joins. What the server sends is compared (`length=0`, `size >= 512`, `flags has SEND_FUA`, `flags lacks "
     "SEND_DF`) or kept in a variable (`size as $size`).\n\n"
-    "Variables that are always there: `$export` (the run's export), `$region`; and once a connection is "
-    "open, `$size`, `$flags`, `$minimum`, `$preferred`, `$maximum`, `$block` (the minimum block size, but at "
-    "least 512).\n";
+    "Some variables are the harness's own. They keep their meaning: no `for` may set one, and no `as` either, but to "
+    "what its name says (`size as $size`).\n\n";
+
+static void append_own_values(GString *text)
+{
+    for (size_t i = 0; i < play_own_value_count; i++) {
+        const OwnValue *own = &play_own_values[i];
+        g_string_append_printf(text, "* `$%s`: %s%s\n", own->name, own->what,
+                               own->of_export ? ", as the latest connection was told it" : "");
+    }
+}
 
 static void append_chapter(GString *text, const VerbChapter *chapter)
 {
@@ -41,6 +49,7 @@ char *play_manual(void)
     GString *text = g_string_new(introduction);
     g_autofree char *needs = play_needs_manual();
 
+    append_own_values(text);
     g_string_append_printf(text, "\n## What a case can need\n\n%s", needs);
     for (size_t i = 0; i < play_chapter_count; i++)
         append_chapter(text, &play_chapters[i]);

@@ -75,28 +75,6 @@ SessionFacts player_facts(const Player *player, const Connection *connection)
     return facts;
 }
 
-static void bind_fact(GHashTable *values, const char *name, uint64_t number)
-{
-    g_hash_table_insert(values, g_strdup(name), value_integer(number));
-}
-
-void play_bind_facts(GHashTable *values, const SessionFacts *facts)
-{
-    uint64_t minimum = MAX(facts->minimum, 1u);
-
-    bind_fact(values, "size", facts->size);
-    bind_fact(values, "flags", facts->transmission_flags);
-    bind_fact(values, "minimum", minimum);
-    bind_fact(values, "preferred", facts->preferred);
-    bind_fact(values, "maximum", facts->maximum);
-    bind_fact(values, "block", MAX(minimum, 512));
-}
-
-void player_set_facts(Player *player, const SessionFacts *facts)
-{
-    play_bind_facts(player->scope.values, facts);
-}
-
 /* ---- Lines ------------------------------------------------------------------------------------ */
 
 static void play_lines(Player *player, const GPtrArray *lines, bool then);
@@ -212,17 +190,6 @@ static void play_then(Player *player)
     play_lines(player, player->scenario->statements, true);
 }
 
-static void add_builtins(Player *player)
-{
-    g_autoptr(GBytes) name =
-        g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
-
-    player_bind(player, "export", value_bytes(name));
-    bind_fact(player->scope.values, "region", player->region);
-    if (player->target != NULL)
-        player_set_facts(player, &player->target->facts);
-}
-
 Player *player_new(const PlayCase *play_case, const PlayMode *mode, const PlayTarget *target,
                    uint64_t region)
 {
@@ -241,7 +208,7 @@ Player *player_new(const PlayCase *play_case, const PlayMode *mode, const PlayTa
     player->result->findings = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
     player->result->measurements = g_ptr_array_new_with_free_func((GDestroyNotify)measurement_free);
     player->result->setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
-    add_builtins(player);
+    player_set_own_values(player);
     return player;
 }
 

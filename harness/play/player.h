@@ -338,9 +338,26 @@ void player_ask(Player *player, Connection *connection, uint32_t option, GBytes 
 /* What CONNECTION was told; where it entered by EXPORT_NAME, with the sizes that the probe learned. */
 SessionFacts player_facts(const Player *player, const Connection *connection);
 
+/* own.c: a variable that no case may use for something else. */
+typedef struct {
+    const char *name;
+    FieldKind kind;
+    bool of_export; /* what the latest connection was told; else it is there from the beginning */
+    const char *what;
+} OwnValue;
+
+extern const OwnValue play_own_values[];
+extern const size_t play_own_value_count;
+
+/* NULL: the name is free. */
+const OwnValue *play_own_value(const char *name);
+
 /* Sets $size, $block and their like from what a session knows: in VALUES, or for the lines to come. */
 void play_bind_facts(GHashTable *values, const SessionFacts *facts);
 void player_set_facts(Player *player, const SessionFacts *facts);
+
+/* Sets all of them, as far as they are known before the case begins. */
+void player_set_own_values(Player *player);
 
 /* message.c: the bytes of a message: HEADER with the fields of VALUE, and SIZE bytes of DATA behind it. */
 GByteArray *player_message(WireKind header, const uint64_t *value, const void *data, size_t size);

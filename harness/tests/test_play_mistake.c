@@ -163,6 +163,31 @@ static void a_mistake_in_one_value_refuses_the_file(void)
             ": read offset=4/$n", "              ^");
 }
 
+/* The harness sets them itself, behind the case's back. */
+static void a_variable_of_the_harness_keeps_its_meaning(void)
+{
+    REFUSED("for $size in 1 2\nopen\n: read offset=$size length=1\n", 1, 5,
+            "$size is the export's size; choose another name", "for $size in 1 2", "    ^");
+    REFUSED("for $n in 1 2\nfor $flags in FUA\nopen\n", 2, 5,
+            "$flags is the transmission flags; choose another name", "for $flags in FUA", "    ^");
+    REFUSED("for $export in \"a\" \"b\"\nopen\n", 1, 5,
+            "$export is the name of the run's export; choose another name",
+            "for $export in \"a\" \"b\"", "    ^");
+    REFUSED("connect\nS: greeting newstyle flags as $minimum\n", 2, 31,
+            "$minimum is the minimum block size; choose another name",
+            "S: greeting newstyle flags as $minimum", "                              ^");
+    REFUSED("open\n: status length=512 extent as $region\n", 2, 31,
+            "$region is where the case's own region of the export begins; choose another name",
+            ": status length=512 extent as $region", "                              ^");
+}
+
+static void what_the_name_says_may_be_kept_in_it(void)
+{
+    g_autoptr(Compiled) compiled = compiled_new("connect\nS: export size as $size\n");
+
+    CU_ASSERT_EQUAL(compiled->cases->len, 1);
+}
+
 /* ---- Mistakes in outcomes and blocks ---------------------------------------------------------- */
 
 static void a_case_cannot_weigh_a_breach_otherwise_than_the_requirements_do(void)
@@ -257,6 +282,8 @@ void play_mistake_tests(void)
     CU_ADD_TEST(suite, missing_arguments_are_told);
     CU_ADD_TEST(suite, arguments_beyond_what_a_verb_takes_are_told);
     CU_ADD_TEST(suite, a_mistake_in_one_value_refuses_the_file);
+    CU_ADD_TEST(suite, a_variable_of_the_harness_keeps_its_meaning);
+    CU_ADD_TEST(suite, what_the_name_says_may_be_kept_in_it);
     CU_ADD_TEST(suite, a_case_cannot_weigh_a_breach_otherwise_than_the_requirements_do);
     CU_ADD_TEST(suite, blocks_hold_what_they_can_hold);
     CU_ADD_TEST(suite, lines_for_clients_are_refused_in_a_case_for_servers);
