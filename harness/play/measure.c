@@ -167,6 +167,9 @@ static void play_parallel(Player *player, const Statement *line)
 
     if (player->connections->len == 0)
         player_error(player, "line %u: there is no connection yet", line->place.line);
+    for (guint i = 0; i < player->connections->len && !player->over; i++)
+        if (!player_is_in(player, player->connections->pdata[i], line))
+            return;
     if (requests < 2 || requests > MOST_REQUESTS)
         player_error(player, "line %u: from 2 to %u requests are sent together", line->place.line,
                      MOST_REQUESTS);
@@ -300,7 +303,8 @@ static void play_fast_zero(Player *player, const Statement *line)
         player_error(player, "line %u: from 1 byte to 32 MiB are written", line->place.line);
     if (player->mode->segment > 0)
         player_skip(player, "is about time, which --segment spends otherwise");
-    if (contest.connection == NULL || player->over)
+    if (contest.connection == NULL || player->over ||
+        !player_is_in(player, contest.connection, line))
         return;
     g_autofree uint8_t *pattern = g_malloc(contest.length);
     player_pattern(player, 0, contest.offset, pattern, contest.length);

@@ -393,6 +393,10 @@ uint64_t player_request_error(Player *player, Connection *connection, const Requ
 /* What `open` weighs once CONNECTION is in transmission: skips the case if its needs do not hold. */
 void player_weigh_needs(Player *player, const Connection *connection);
 
+/* False where LINE has nobody to send requests to, since the case has not led CONNECTION into the transmission phase;
+ * that is a mistake of the case, and none of the server's. */
+bool player_is_in(Player *player, const Connection *connection, const Statement *line);
+
 /* Sends SPEC and takes the reply, which must be a success; the caller owns it. NULL, and LINE is judged, if
  * it is not. */
 SessionMessage *player_transact(Player *player, Connection *connection, const Statement *line,

@@ -146,6 +146,20 @@ static uint64_t size_of(const Statement *line, const RequestSpec *spec)
                                                                   : spec->length;
 }
 
+/* Who was hung up on had been let in, as far as the case can know; and a `then` line is played however far the lines
+ * before it came. */
+bool player_is_in(Player *player, const Connection *connection, const Statement *line)
+{
+    SessionPhase phase = session_phase(connection->session);
+    bool in = phase == PHASE_TRANSMISSION || phase == PHASE_DISCONNECTING || phase == PHASE_ENDED ||
+              connection->closed;
+
+    if (!in && !line->then)
+        player_error(player, "line %u: connection %s is not in the transmission phase",
+                     line->place.line, connection->name);
+    return in;
+}
+
 SessionMessage *player_transact(Player *player, Connection *connection, const Statement *line,
                                 const RequestSpec *spec)
 {
@@ -186,7 +200,9 @@ static void play_transaction(Player *player, const Statement *line)
     Connection *connection = player_connection(player, line);
     const Arg *expect = line_arg(line, "expect");
 
-    for (size_t i = 0; connection != NULL && i < G_N_ELEMENTS(commands); i++) {
+    if (connection == NULL || !player_is_in(player, connection, line))
+        return;
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         if (!g_str_equal(commands[i].verb, line->verb))
             continue;
         g_autoptr(SessionMessage) reply = transact(player, connection, line, commands[i].command);
@@ -216,7 +232,7 @@ static void play_disconnect(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
 
-    if (connection == NULL)
+    if (connection == NULL || !player_is_in(player, connection, line))
         return;
     RequestSpec spec = player_request_spec(connection, NBD_CMD_DISC);
     player_request(player, connection, &spec);

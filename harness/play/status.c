@@ -120,7 +120,7 @@ static void play_status(Player *player, const Statement *line)
 {
     Connection *connection = player_connection(player, line);
 
-    if (connection == NULL)
+    if (connection == NULL || !player_is_in(player, connection, line))
         return;
     RequestSpec spec = player_request_spec(connection, NBD_CMD_BLOCK_STATUS);
     spec.flags = player_integer(player, line, "flags", &wire_command_flags, 0);
@@ -206,7 +206,9 @@ static void play_map(Player *player, const Statement *line)
     uint64_t end = at + player_integer(player, line, "length", NULL, 0);
     unsigned round = 0;
 
-    for (; connection != NULL && at < end && round < MOST_ROUNDS && !player->over; round++) {
+    if (connection == NULL || !player_is_in(player, connection, line))
+        return;
+    for (; at < end && round < MOST_ROUNDS && !player->over; round++) {
         RequestSpec spec = player_request_spec(connection, NBD_CMD_BLOCK_STATUS);
         spec.offset = at;
         spec.length = MIN(end - at, MOST_ASKED);

@@ -329,6 +329,25 @@ static void a_read_that_fails_has_no_wrong_bytes(void)
     CU_ASSERT_EQUAL(wrong->result->verdict, VERDICT_FAIL);
 }
 
+/* Where no request can be made, it is not the server who is to blame. */
+static void a_request_before_the_export_is_a_mistake_of_the_case(void)
+{
+    static const char *const lines[] = {
+        "connect\n: read length=512 @robust.answers\n",
+        "negotiate\n: flush @robust.answers\n",
+        "negotiate\n: disconnect @transmission.disc.close\n",
+        "negotiate\n: status length=512 count=1 @robust.answers\n",
+        "negotiate\n: map length=512 @robust.answers\n",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+        g_autoptr(Played) played = played_new(lines[i], "S greeting + newstyle; take 4; S close");
+        CU_ASSERT_EQUAL(played->result->verdict, VERDICT_ERROR);
+        CU_ASSERT_STRING_EQUAL(played->result->reason,
+                               "line 4: connection A is not in the transmission phase");
+    }
+}
+
 /* The first client reads with FUA and is refused; the second one, which is the harness, too, reads plainly. */
 static void storage_that_fails_for_plain_requests_too_is_no_breach(void)
 {
@@ -471,6 +490,7 @@ void play_fair_tests(void)
     CU_ADD_TEST(suite, a_read_that_fails_has_no_wrong_bytes);
     CU_ADD_TEST(suite, storage_that_fails_for_plain_requests_too_is_no_breach);
     CU_ADD_TEST(suite, a_flush_can_fail_as_a_write_does);
+    CU_ADD_TEST(suite, a_request_before_the_export_is_a_mistake_of_the_case);
     CU_ADD_TEST(suite, a_full_disk_is_asked_piece_by_piece);
     CU_ADD_TEST(suite, no_piece_reaches_beyond_the_request);
     CU_ADD_TEST(suite, a_name_that_is_not_known_counts_while_it_is_listed);

@@ -122,6 +122,10 @@ static void what_cannot_be_measured_is_an_error(void)
 {
     static const char *const lines[] = {
         "parallel\n",
+        "connect\nparallel\n",
+        "negotiate\nparallel\n",
+        "open\nconnect as B\nparallel\n",
+        "negotiate\n: fast-zero offset=0 length=512\n",
         "open\nparallel requests=1\n",
         "open\nparallel requests=65\n",
         "open\n: fast-zero offset=0 length=0\n",
