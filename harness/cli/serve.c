@@ -14,11 +14,8 @@
 #include "cli/serve_export.h"
 #include "cli/size.h"
 #include "reference/reference.h"
-#include "transport/tls.h"
 
 #define DEFAULT_SIZE (UINT64_C(64) << 20)
-/* What every implementation must and should have, and nothing older ("TLS versions"). */
-#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define GRACE 2000 /* milliseconds: for clients to leave when the server is to end */
 
 typedef struct {
@@ -68,15 +65,14 @@ static bool parse_replies(const char *text, RefReplies *replies, GError **error)
 }
 
 /* Whether and how there is TLS; CONFIG borrows what is made. */
-static bool configure_tls(const Options *options, TransportTls **tls, RefConfig *config,
-                          GError **error)
+static bool configure_tls(const Options *options, RefTls **tls, RefConfig *config, GError **error)
 {
     const char *mode = options->tls;
-    const TransportTlsOptions settings = {
+    const RefTlsOptions settings = {
         .certificates = options->certificates,
         .psk_file = options->psk,
         .verify_peer = options->verify_peer,
-        .priorities = options->priority != NULL ? options->priority : PRIORITIES,
+        .priorities = options->priority,
     };
 
     if (mode == NULL)
@@ -87,7 +83,7 @@ static bool configure_tls(const Options *options, TransportTls **tls, RefConfig 
         return cli_mistake(error, "TLS is off, allow or require: \"%s\"", mode);
     if (options->certificates == NULL && options->psk == NULL)
         return cli_mistake(error, "TLS needs --tls-certificates or --tls-psk: \"%s\"", mode);
-    *tls = transport_tls_new(TRANSPORT_TLS_SERVER, &settings, error);
+    *tls = ref_tls_new(&settings, error);
     config->tls = *tls;
     config->tls_required = g_str_equal(mode, "require");
     return *tls != NULL;
@@ -212,7 +208,7 @@ static int configure_and_serve(const Options *options)
 {
     g_autoptr(GArray) exports = g_array_new(FALSE, TRUE, sizeof(RefExport));
     g_autoptr(GError) error = NULL;
-    g_autoptr(TransportTls) tls = NULL;
+    g_autoptr(RefTls) tls = NULL;
     g_autoptr(RefServer) server = NULL;
     RefConfig config;
 

@@ -30,7 +30,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     const RefConfig config = {.exports = exports,
                               .export_count = G_N_ELEMENTS(exports),
                               .memory = 16 * MIB,
-                              .tls = keys_new(TRANSPORT_TLS_SERVER)};
+                              .tls = keys_of_reference()};
 
     (void)argc;
     (void)argv;

@@ -15,9 +15,9 @@ static PlayResult *play_quirk(const char *lines, ServerTls server_tls, PlayTls t
                               const char *certificates, const char *quirk)
 {
     const char *const quirks[] = {quirk, NULL};
-    const TransportTlsOptions own = {.certificates = CERTIFICATES("good")};
+    const RefTlsOptions own = {.certificates = CERTIFICATES("good")};
     const TransportTlsOptions ours = {.certificates = certificates, .verify_peer = true};
-    g_autoptr(TransportTls) server_settings = transport_tls_new(TRANSPORT_TLS_SERVER, &own, NULL);
+    g_autoptr(RefTls) server_settings = ref_tls_new(&own, NULL);
     g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &ours, NULL);
     const RefExport exports[] = {{.name = "disk", .size = 1u << 20}};
     RefConfig config = {.exports = exports,

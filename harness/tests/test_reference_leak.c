@@ -19,15 +19,16 @@ void reference_leak_tests(void);
 
 typedef struct {
     RefServer *server; /* ours only to know where it listens */
-    TransportTls *tls;
+    RefTls *tls;
     pid_t pid;
 } Leaky;
 
 static Leaky start_loops(const char *leak, unsigned loops)
 {
     static const RefExport export = {.size = LEAK_DISK_SIZE};
+    static const RefTlsOptions keeper = {.psk_file = CERTIFICATES("keys.psk")};
     const char *const leaks[] = {leak, NULL};
-    TransportTls *tls = transport_tls_new(TRANSPORT_TLS_SERVER, &tls_keeper, NULL);
+    RefTls *tls = ref_tls_new(&keeper, NULL);
     const RefConfig config = {
         .exports = &export, .export_count = 1, .leaks = leaks, .loops = loops, .tls = tls};
     g_autoptr(GError) error = NULL;
@@ -53,7 +54,7 @@ static void stop(Leaky *leaky)
     kill(leaky->pid, SIGKILL);
     waitpid(leaky->pid, NULL, 0);
     ref_server_free(leaky->server);
-    transport_tls_free(leaky->tls);
+    ref_tls_free(leaky->tls);
 }
 
 /* ---- What it has ----------------------------------------------------------------------------- */

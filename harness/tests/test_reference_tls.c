@@ -14,21 +14,22 @@ void reference_tls_tests(void);
 
 static const TransportTlsOptions certified = {
     .certificates = CERTIFICATES("good"), .hostname = "localhost", .verify_peer = true};
+static const RefTlsOptions strict = {.certificates = CERTIFICATES("good"), .verify_peer = true};
 
 /* ---- A server and a client -------------------------------------------------------------------- */
 
 typedef struct {
-    TransportTls *settings;
+    RefTls *settings;
     RefServer *server;
 } Secure;
 
-static void secure_start(Secure *secure, const TransportTlsOptions *options, bool required)
+static void secure_start(Secure *secure, const RefTlsOptions *options, bool required)
 {
     const RefExport exports[] = {{.name = "", .size = 64 * MIB},
                                  {.name = "secret", .size = MIB, .tls_only = true}};
     RefConfig config = {.exports = exports, .export_count = 2, .tls_required = required};
 
-    secure->settings = transport_tls_new(TRANSPORT_TLS_SERVER, options, NULL);
+    secure->settings = ref_tls_new(options, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(secure->settings);
     config.tls = secure->settings;
     secure->server = ref_server_new(&config, NULL);
@@ -39,7 +40,7 @@ static void secure_start(Secure *secure, const TransportTlsOptions *options, boo
 static void secure_clear(Secure *secure)
 {
     ref_server_free(secure->server);
-    transport_tls_free(secure->settings);
+    ref_tls_free(secure->settings);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Secure, secure_clear)
 
@@ -186,14 +187,14 @@ static void check_served(const Secure *secure, const TransportTlsOptions *option
 
 static void clients_with_certificates_or_keys_are_served(void)
 {
-    const TransportTlsOptions keys = {.psk_file = CERTIFICATES("keys.psk"), .username = "alice"};
+    const RefTlsOptions keys = {.psk_file = CERTIFICATES("keys.psk")};
     g_auto(Secure) secure = {0};
     g_auto(Secure) keyed = {0};
 
-    secure_start(&secure, &certified, true);
+    secure_start(&secure, &strict, true);
     check_served(&secure, &certified);
     secure_start(&keyed, &keys, true);
-    check_served(&keyed, &keys);
+    check_served(&keyed, &tls_alice);
 }
 
 static void without_tls_there_is_nothing_where_it_is_required(void)
@@ -209,7 +210,7 @@ static void without_tls_there_is_nothing_where_it_is_required(void)
                                        NBD_OPT_SET_META_CONTEXT,
                                        NBD_OPT_EXTENDED_HEADERS};
 
-    secure_start(&secure, &certified, true);
+    secure_start(&secure, &strict, true);
     client_dial(&client, &secure);
     for (unsigned i = 0; i < G_N_ELEMENTS(options); i++)
         CU_ASSERT_EQUAL(ASK(&client, options[i], DEFAULT_EXPORT), NBD_REP_ERR_TLS_REQD);
@@ -225,7 +226,7 @@ static void an_export_may_need_tls_alone(void)
     g_auto(Client) client = {0};
     g_auto(Client) hasty = {0};
 
-    secure_start(&secure, &certified, false);
+    secure_start(&secure, &strict, false);
     client_dial(&client, &secure);
     CU_ASSERT_EQUAL(ASK(&client, NBD_OPT_INFO, DEFAULT_EXPORT), NBD_REP_ACK);
     CU_ASSERT_EQUAL(ASK(&client, NBD_OPT_INFO, SECRET_EXPORT), NBD_REP_ERR_TLS_REQD);
@@ -243,7 +244,7 @@ static void what_was_agreed_before_is_forgotten(void)
     g_auto(Secure) secure = {0};
     g_auto(Client) client = {0};
 
-    secure_start(&secure, &certified, false);
+    secure_start(&secure, &strict, false);
     client_dial(&client, &secure);
     CU_ASSERT_EQUAL(ASK(&client, NBD_OPT_EXTENDED_HEADERS, ""), NBD_REP_ACK);
     CU_ASSERT_EQUAL(ASK(&client, NBD_OPT_STARTTLS, ""), NBD_REP_ACK);
@@ -266,7 +267,7 @@ static void plain_text_behind_the_option_breaks_tls(void)
     g_auto(Client) client = {0};
     uint8_t header[20];
 
-    secure_start(&secure, &certified, false);
+    secure_start(&secure, &strict, false);
     client_dial(&client, &secure);
     CU_ASSERT(say(&client, both, sizeof both - 1));
     CU_ASSERT(hear(&client, header, sizeof header));
@@ -285,7 +286,7 @@ static void strangers_are_turned_away(void)
     const TransportTlsOptions *const options[] = {&stranger, &old};
     g_auto(Secure) secure = {0};
 
-    secure_start(&secure, &certified, true);
+    secure_start(&secure, &strict, true);
     for (unsigned i = 0; i < G_N_ELEMENTS(options); i++) {
         g_auto(Client) client = {0};
         client_dial(&client, &secure);
@@ -301,7 +302,7 @@ static void silence_in_the_handshake_disturbs_nobody(void)
     g_auto(Secure) secure = {0};
     Client silent[20];
 
-    secure_start(&secure, &certified, false);
+    secure_start(&secure, &strict, false);
     for (unsigned i = 0; i < G_N_ELEMENTS(silent); i++) {
         client_dial(&silent[i], &secure);
         CU_ASSERT_EQUAL(ASK(&silent[i], NBD_OPT_STARTTLS, ""), NBD_REP_ACK);

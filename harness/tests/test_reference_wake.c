@@ -18,7 +18,7 @@ void reference_wake_tests(void);
 
 #define MIB (1024u * 1024)
 
-static const TransportTlsOptions certified = {.certificates = CERTIFICATES("good")};
+static const RefTlsOptions keeper = {.certificates = CERTIFICATES("good")};
 
 /* ---- A client that decides what goes in one piece --------------------------------------------- */
 
@@ -135,7 +135,7 @@ static bool hears_ack(Client *client)
 /* ---- A server --------------------------------------------------------------------------------- */
 
 typedef struct {
-    TransportTls *settings;
+    RefTls *settings;
     RefServer *server;
 } Secure;
 
@@ -143,7 +143,7 @@ static void secure_start(Secure *secure)
 {
     const RefExport export = {.size = MIB};
 
-    secure->settings = transport_tls_new(TRANSPORT_TLS_SERVER, &certified, NULL);
+    secure->settings = ref_tls_new(&keeper, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(secure->settings);
     const RefConfig config = {.exports = &export, .export_count = 1, .tls = secure->settings};
     secure->server = ref_server_new(&config, NULL);
@@ -153,7 +153,7 @@ static void secure_start(Secure *secure)
 static void secure_clear(Secure *secure)
 {
     ref_server_free(secure->server);
-    transport_tls_free(secure->settings);
+    ref_tls_free(secure->settings);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Secure, secure_clear)
 

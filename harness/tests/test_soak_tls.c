@@ -19,7 +19,7 @@ void soak_tls_tests(void);
 #define CROWD 100u
 
 static const TransportTlsOptions nobody = {.priorities = "NORMAL"};
-static const TransportTlsOptions keeper = {.certificates = CERTIFICATES("good")};
+static const RefTlsOptions keeper = {.certificates = CERTIFICATES("good")};
 
 /* What begins TLS, and takes any options for granted. */
 #define GREETED "S greeting + newstyle flags=FIXED_NEWSTYLE|NO_ZEROES; take 4; option; "
@@ -46,7 +46,7 @@ static void every_point_cycles_inside_tls(void)
 {
     for (unsigned version = 2; version <= 3; version++) {
         TransportTlsOptions options = nobody;
-        g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_SERVER, &keeper, NULL);
+        g_autoptr(RefTls) settings = ref_tls_new(&keeper, NULL);
         const RefConfig config = {.tls = settings, .tls_required = true};
         options.priorities = version == 2 ? ONLY("1.2") : ONLY("1.3");
         play_all(&config, &options, 5, points_count() * 3 / 4);
@@ -55,11 +55,11 @@ static void every_point_cycles_inside_tls(void)
 
 static void pre_shared_keys_do_as_well_over_a_unix_socket(void)
 {
-    const TransportTlsOptions own = {.psk_file = CERTIFICATES("keys.psk")};
+    const RefTlsOptions own = {.psk_file = CERTIFICATES("keys.psk")};
     const TransportTlsOptions alice = {.psk_file = CERTIFICATES("keys.psk"), .username = "alice"};
     g_autofree char *folder = g_dir_make_tmp("nbdconform-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(folder, "nbd", NULL);
-    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_SERVER, &own, NULL);
+    g_autoptr(RefTls) settings = ref_tls_new(&own, NULL);
     const RefConfig config = {.socket = path, .tls = settings};
 
     play_all(&config, &alice, 5, points_count() / 2);
@@ -71,7 +71,7 @@ static void pre_shared_keys_do_as_well_over_a_unix_socket(void)
 
 static void crowds_stand_inside_tls(void)
 {
-    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_SERVER, &keeper, NULL);
+    g_autoptr(RefTls) settings = ref_tls_new(&keeper, NULL);
     g_autoptr(TransportTls) client = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
     const RefConfig config = {.tls = settings, .tls_required = true};
     RefServer *server = raw_serve(&config, POINTS_DISK_SIZE);

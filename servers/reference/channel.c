@@ -2,33 +2,18 @@
  *
  * The client's bytes that were read together with NBD_OPT_STARTTLS are TLS's to make sense of, and not
  * options: whoever sends such in the clear breaks the handshake. */
-#include <errno.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "reference/channel.h"
 #include "reference/message.h"
-#include "transport/tls.h"
 
 #define LEFTOVERS 65536u
 
 ssize_t channel_send(const Connection *c, const void *bytes, size_t size)
 {
-    size_t done;
-
-    if (c->tls == NULL)
-        return send(c->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    switch (transport_write(c->tls, bytes, size, &done)) {
-    case TRANSPORT_DONE:
-        return (ssize_t)done;
-    case TRANSPORT_AGAIN:
-        errno = EAGAIN;
-        return -1;
-    default:
-        errno = EPIPE;
-        return -1;
-    }
+    return c->tls != NULL ? tls_session_send(c->tls, bytes, size)
+                          : send(c->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Closing a socket with input left unread resets it, which could take our alert away from the client. */
@@ -43,56 +28,46 @@ static void clear_input(int fd)
 
 ssize_t channel_receive(const Connection *c, void *buffer, size_t size)
 {
-    size_t done;
-
     if (c->tls == NULL)
         return recv(c->fd, buffer, size, MSG_DONTWAIT);
-    switch (transport_read(c->tls, buffer, size, &done)) {
-    case TRANSPORT_DONE:
-        return (ssize_t)done;
-    case TRANSPORT_AGAIN:
-        errno = EAGAIN;
-        return -1;
-    default:
+    ssize_t got = tls_session_receive(c->tls, buffer, size);
+    if (got == 0)
         clear_input(c->fd);
-        return 0;
-    }
+    return got;
 }
 
 bool channel_pending(const Connection *c)
 {
-    return c->tls != NULL && transport_pending(c->tls);
+    return c->tls != NULL && tls_session_pending(c->tls);
 }
 
 bool channel_drained(const Connection *c)
 {
-    return c->tls == NULL || transport_drained(c->tls);
+    return c->tls == NULL || tls_session_idle(c->tls);
 }
 
 bool channel_waits_for_room(const Connection *c)
 {
-    if (c->tls == NULL)
-        return false;
-    (void)transport_advance(c->tls);
-    return transport_events(c->tls, POLLIN) & POLLOUT;
+    return c->tls != NULL && !tls_session_flush(c->tls);
 }
 
 void channel_shutdown(Connection *c)
 {
-    if (c->tls != NULL && message_see_tls_end(c, true))
-        transport_shutdown(c->tls);
-    else
+    if (c->tls == NULL) {
         shutdown(c->fd, SHUT_WR);
+        return;
+    }
+    if (message_see_tls_end(c, true))
+        tls_session_notify(c->tls);
+    tls_session_shut(c->tls);
 }
 
 void channel_close(Connection *c)
 {
-    if (c->tls != NULL && !c->shut && !message_see_tls_end(c, false))
-        transport_drop(c->tls);
-    if (c->tls != NULL)
-        transport_free(c->tls);
-    else
-        close(c->fd);
+    if (c->tls != NULL && !c->shut && message_see_tls_end(c, false))
+        tls_session_notify(c->tls);
+    tls_session_free(c->tls);
+    close(c->fd);
 }
 
 Step channel_begin_tls(Connection *c)
@@ -109,11 +84,9 @@ Step channel_begin_tls(Connection *c)
     if (start.keeps_input)
         early = 0;
     c->agreed = start.agreed;
-    c->tls = transport_adopt(c->fd);
-    if (start.hushed)
-        transport_tls_hush(c->tls);
-    if (!transport_tls_start(c->tls, c->loop->server->tls, start.priorities,
-                             early > 0 ? connection_peek(c, early) : NULL, early, NULL))
+    c->tls = tls_session_new(c->fd, c->loop->server->tls, start.priorities, start.hushed,
+                             early > 0 ? connection_peek(c, early) : NULL, early);
+    if (c->tls == NULL)
         connection_doom(c, FATE_LOSE);
     connection_take(c, early);
     return STEP_AGAIN;

@@ -9,7 +9,7 @@
 #include "reference/context.h"
 #include "reference/export.h"
 #include "reference/server.h"
-#include "transport/transport.h"
+#include "reference/tls.h"
 
 typedef struct Connection Connection;
 
@@ -84,7 +84,7 @@ typedef struct {
 struct Connection {
     Loop *loop;
     int fd;
-    Transport *tls; /* NULL: in the clear; else it owns FD */
+    TlsSession *tls; /* NULL: in the clear */
     Step (*step)(Connection *c);
     Fate fate;
 

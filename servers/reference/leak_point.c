@@ -2,7 +2,6 @@
 
 #include "reference/connection.h"
 #include "reference/leak.h"
-#include "transport/tls.h"
 #include "wire/wire.h"
 
 struct LeakMemory {
@@ -88,7 +87,7 @@ static LeakPhase in_tls(const Connection *c, LeakEnding ending)
 {
     if (c->tls == NULL)
         return LEAK_ANYWHERE;
-    const TransportTlsFacts facts = transport_tls_facts(c->tls);
+    const SessionFacts facts = tls_session_facts(c->tls);
     if (!facts.established)
         return LEAK_INSIDE_TLS_HANDSHAKE;
     return facts.inside_record && ending != LEAK_SOFT ? LEAK_INSIDE_TLS_RECORD : LEAK_ANYWHERE;
@@ -143,12 +142,12 @@ static LeakEnding how_it_left(const Connection *c)
 {
     if (c->tls == NULL)
         return c->at_end ? LEAK_EOF : LEAK_RESET;
-    const TransportTlsFacts facts = transport_tls_facts(c->tls);
-    if (facts.state == TRANSPORT_TLS_CLOSED)
+    const SessionFacts facts = tls_session_facts(c->tls);
+    if (facts.end == SESSION_NOTIFIED)
         return LEAK_NOTIFY;
-    if (facts.state == TRANSPORT_TLS_BROKEN || facts.state == TRANSPORT_TLS_UNTRUSTED)
+    if (facts.end == SESSION_GARBLED || facts.end == SESSION_DISTRUSTED)
         return LEAK_HANGUP;
-    return facts.failed ? LEAK_RESET : LEAK_EOF;
+    return facts.reset ? LEAK_RESET : LEAK_EOF;
 }
 
 void leak_see_leave(Connection *c)
@@ -178,7 +177,7 @@ static bool has_point(const Leak *leak, const Connection *c)
 
     if (leak->ending != LEAK_ANYHOW && leak->ending != memory->ending)
         return false;
-    if (leak->inside_tls && (c->tls == NULL || !transport_tls_facts(c->tls).established))
+    if (leak->inside_tls && (c->tls == NULL || !tls_session_facts(c->tls).established))
         return false;
     if (leak->phase == LEAK_AFTER_ABORT)
         return soft && !in_transmission;

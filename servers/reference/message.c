@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 
 #include "reference/message_private.h"
-#include "transport/tls.h"
 
 /* ---- What quirks decide ---------------------------------------------------------------------- */
 
@@ -19,16 +18,14 @@ static void set_nagle(Connection *c)
 
 static uint64_t state_of_tls(const Connection *c)
 {
-    TransportTlsFacts facts;
-
     if (c->tls == NULL)
         return TLS_NONE;
-    facts = transport_tls_facts(c->tls);
+    const SessionFacts facts = tls_session_facts(c->tls);
     if (facts.established)
-        return facts.state == TRANSPORT_TLS_CUT ? TLS_CUT : TLS_INSIDE;
-    if (facts.state == TRANSPORT_TLS_UNTRUSTED)
+        return facts.end == SESSION_CUT ? TLS_CUT : TLS_INSIDE;
+    if (facts.end == SESSION_DISTRUSTED)
         return TLS_REFUSED;
-    return facts.state == TRANSPORT_TLS_BROKEN ? TLS_GARBLED : TLS_HANDSHAKE;
+    return facts.end == SESSION_GARBLED ? TLS_GARBLED : TLS_HANDSHAKE;
 }
 
 void message_apply(Connection *c, QuirkPoint point, QuirkEvent *event)

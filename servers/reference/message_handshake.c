@@ -3,7 +3,6 @@
 
 #include "reference/handshake.h"
 #include "reference/message_private.h"
-#include "transport/tls.h"
 
 /* ---- Greetings ------------------------------------------------------------------------------- */
 
@@ -273,7 +272,7 @@ bool message_see_tls_end(Connection *c, bool hangs_up)
     QuirkEvent event = QUIRK_EVENT([F_PHASE] = phase_of(c), [F_HANGS_UP] = hangs_up);
     message_apply(c, AT_TLS_END, &event);
     if (event.field[F_ALERT] != 0)
-        transport_tls_alert(c->tls);
+        tls_session_alert(c->tls);
     return event.fate != DO_DROP && event.field[F_ALERT] == 0;
 }
 

@@ -40,6 +40,25 @@ typedef struct {
     uint16_t withhold;     /* transmission flags (SEND_TRIM, …) whose features it does not have */
 } RefExport;
 
+/* What a server shows to clients that begin TLS, and asks of them. */
+typedef struct {
+    /* A folder with ca-cert.pem, server-cert.pem, server-key.pem and, if it is there, ca-crl.pem. */
+    const char *certificates;
+    const char *psk_file; /* in their place: "username:key in hexadecimal", one a line */
+    bool verify_peer;     /* clients must have a certificate that ca-cert.pem vouches for */
+    const char *
+        priorities; /* GnuTLS's priority string; NULL: what the specification asks for. What pre-shared
+                               keys need is added */
+} RefTlsOptions;
+
+/* … loaded, for any number of servers. */
+typedef struct RefTls RefTls;
+
+/* NULL with REF_ERROR_CONFIG where files are missing or unfit. */
+RefTls *ref_tls_new(const RefTlsOptions *options, GError **error);
+void ref_tls_free(RefTls *tls);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RefTls, ref_tls_free)
+
 /* Strings and arrays are copied. All zero listens on any port of the loopback interface. */
 typedef struct {
     const char *socket; /* path of a Unix socket; an old socket there is replaced */
@@ -54,7 +73,7 @@ typedef struct {
     RefStyle style;
     RefReplies most_replies;
     /* Lets clients begin TLS; owned by the caller, and outlives the server. NULL: there is none. */
-    const struct TransportTls *tls;
+    const RefTls *tls;
     bool tls_required;      /* nothing is to be had in the clear */
     bool require_extended;  /* clients without extended headers get NBD_REP_ERR_EXT_HEADER_REQD */
     bool structured_always; /* after structured replies were agreed, no simple reply is sent */

@@ -55,7 +55,7 @@ struct RefServer {
     RefStyle style;
     RefReplies most_replies;
     bool structured_always;
-    const struct TransportTls *tls; /* NULL: none */
+    const RefTls *tls; /* NULL: none */
     bool tls_required;
     bool require_extended;
     DiskBudget budget;
