@@ -1,5 +1,5 @@
-/* Metadata contexts: what a server names in reply to LIST_ and SET_META_CONTEXT, and what the last SET has
- * selected. */
+/* Metadata contexts: what a server names in reply to LIST_ and SET_META_CONTEXT, what the last SET has
+ * selected, and what was named before extended headers were negotiated. */
 #include <string.h>
 
 #include "session/private.h"
@@ -43,6 +43,30 @@ void session_forget_contexts(Session *session)
     session->contexts_cut = false;
     session->facts.contexts = 0;
     g_clear_pointer(&session->contexts_export, g_bytes_unref);
+}
+
+void session_note_narrow(Session *session, const SessionOption *option)
+{
+    SessionNarrow told =
+        option->option == NBD_OPT_SET_META_CONTEXT ? NARROW_SELECTED : NARROW_LISTED;
+
+    if (session->facts.extended)
+        return;
+    for (guint i = 0; i < option->named->len; i++) {
+        const char *name = ((const SessionNamed *)option->named->pdata[i])->name;
+        unsigned before = session_told_narrow(session, name);
+        if (before == 0 && (g_hash_table_size(session->narrow) >= SESSION_MAX_CONTEXTS ||
+                            session->narrow_bytes + strlen(name) > SESSION_MAX_CONTEXT_BYTES))
+            continue;
+        if (before == 0)
+            session->narrow_bytes += strlen(name);
+        g_hash_table_replace(session->narrow, g_strdup(name), GUINT_TO_POINTER(before | told));
+    }
+}
+
+unsigned session_told_narrow(const Session *session, const char *name)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(session->narrow, name));
 }
 
 /* The contexts of OPTION, a SET that has succeeded, are those that hold now. */

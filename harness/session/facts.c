@@ -271,7 +271,11 @@ static void accepted(Session *session, SessionOption *option)
     case NBD_OPT_EXTENDED_HEADERS:
         session->facts.structured = session->facts.extended = true;
         break;
+    case NBD_OPT_LIST_META_CONTEXT:
+        session_note_narrow(session, option);
+        break;
     case NBD_OPT_SET_META_CONTEXT:
+        session_note_narrow(session, option);
         session_select_contexts(session, option);
         break;
     case NBD_OPT_INFO:

@@ -50,6 +50,9 @@ typedef struct {
     char *name; /* NULs replaced, and cut where it is longer than a string may be */
 } SessionNamed;
 
+/* What was said of a context to a client without extended headers, in replies that ended in ACK. */
+typedef enum { NARROW_LISTED = 1, NARROW_SELECTED = 2 } SessionNarrow;
+
 /* An option whose header the client has sent, and that the server has not finally answered. */
 typedef struct {
     uint32_t option;
@@ -127,6 +130,8 @@ struct Session {
     SessionSizes agreed;       /* … or agreed on beforehand */
     GPtrArray *contexts;       /* of SessionNamed: those that are selected … */
     bool contexts_cut;         /* … but for some */
+    GHashTable *narrow;        /* names of contexts → SessionNarrow … */
+    size_t narrow_bytes;       /* … which are so long together */
     GBytes *contexts_export;   /* the export that the last SET named, NULL if that was not seen */
     GBytes *entered;           /* the export that was entered, the same */
     bool entered_by_go;
@@ -231,6 +236,11 @@ bool session_was_answered_in_chunks(const Session *session, uint64_t cookie);
 
 void session_note_context(SessionOption *option, const SessionMessage *message);
 void session_select_contexts(Session *session, SessionOption *option);
+
+/* OPTION, a LIST or SET, has succeeded: remembers what it named, unless extended headers are negotiated. */
+void session_note_narrow(Session *session, const SessionOption *option);
+unsigned session_told_narrow(const Session *session, const char *name);
+
 void session_forget_contexts(Session *session);
 void session_enter(Session *session, GBytes *export_name);
 void session_named_free(SessionNamed *named);
@@ -325,7 +335,7 @@ extern const SessionRules session_request_rules, session_extended_request_rules;
 extern const SessionRules session_simple_error_rules, session_chunk_error_rules;
 extern const SessionRules session_chunk_form_rules, session_chunk_content_rules,
     session_chunk_failure_rules, session_chunk_whole_rules, session_chunk_string_rules;
-extern const SessionRules session_status_rules, session_status_whole_rules;
+extern const SessionRules session_status_rules, session_status_whole_rules, session_wide_rules;
 extern const SessionRules session_context_reply_rules, session_context_option_rules;
 extern const SessionRules session_tls_reply_rules, session_tls_option_rules;
 extern const SessionRules session_extended_reply_rules, session_extended_option_rules;

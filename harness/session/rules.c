@@ -21,6 +21,7 @@ static const SessionRules *const groups[] = {
     &session_chunk_string_rules,
     &session_status_rules,
     &session_status_whole_rules,
+    &session_wide_rules,
     &session_client_flags_rules,
     &session_option_rules,
     &session_option_string_rules,

@@ -374,15 +374,6 @@ static char *allocation_reserved(const Session *session, const SessionMessage *m
     return g_strdup("an extent of base:allocation has other flags than HOLE and ZERO");
 }
 
-static char *narrow_status(const Session *session, const SessionMessage *message)
-{
-    if (!is_wide(message) || !session_in_namespace(context_name(session, message), "base") ||
-        !has_status(session, message, ~NARROW))
-        return NULL;
-    return g_strdup_printf("the status of an extent of %s needs more than 32 bits",
-                           context_name(session, message));
-}
-
 static const SessionRule head_rules[] = {
     SESSION_RULE(status_length, REQ("transmission.block-status.length"), RULE_ALWAYS),
     SESSION_RULE(wide_length, REQ("extended.block-status.length"), RULE_ALWAYS),
@@ -407,6 +398,5 @@ static const SessionRule whole_rules[] = {
                       RULE_ALWAYS),
     SESSION_RULE_ONCE(aligned_512, REQ("transmission.block-status.aligned-512"), RULE_ALWAYS),
     SESSION_RULE_ONCE(allocation_reserved, REQ("metadata.allocation.reserved"), RULE_ALWAYS),
-    SESSION_RULE(narrow_status, REQ("extended.block-status.narrow-status"), RULE_ALWAYS),
 };
 SESSION_RULES_WHOLE(session_status_whole_rules, WIRE_CHUNK, whole_rules);

@@ -32,6 +32,7 @@ Session *session_new(Vantage vantage)
     g_queue_init(&session->options);
     session->maximum = NBD_DEFAULT_MAX_PAYLOAD;
     session->contexts = g_ptr_array_new_with_free_func((GDestroyNotify)session_named_free);
+    session->narrow = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     session->tls_exports = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
     session->in_flight = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
                                                (GDestroyNotify)session_in_flight_free);
@@ -65,6 +66,7 @@ void session_free(Session *session)
     g_hash_table_unref(session->in_flight);
     session_forget_contexts(session);
     g_ptr_array_unref(session->contexts);
+    g_hash_table_unref(session->narrow);
     g_ptr_array_unref(session->tls_exports);
     g_clear_pointer(&session->entered, g_bytes_unref);
     g_free(session->uses);

@@ -22,6 +22,7 @@ static GByteArray *contexts(void)
     put_queries(bytes, NBD_OPT_SET_META_CONTEXT, "base:", 101);
     put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "base:", 1000);
     put_queries(bytes, NBD_OPT_LIST_META_CONTEXT, "", 1);
+    put_queries(bytes, NBD_OPT_SET_META_CONTEXT, "x-nbdconform:wide", 1);
     put_option(bytes, NBD_OPT_SET_META_CONTEXT, "\0\0\0\4disk\0\0\0\1\0\0\0\77base:allocation", 31);
     put_option(bytes, NBD_OPT_ABORT, NULL, 0);
     return bytes;

@@ -7,15 +7,23 @@
 #define SET                                                                                        \
     "C option option=SET_META_CONTEXT + hex 000000046469736b00000001 + hex 0000000f"               \
     " + text base:allocation;"
-#define SELECTED(name)                                                                             \
-    "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=1 + text " name ";"       \
-    "S reply option=SET_META_CONTEXT type=ACK;"
+#define SET_OTHER                                                                                  \
+    "C option option=SET_META_CONTEXT + hex 000000046469736b00000001 + hex 00000005 + text x-a:b;"
+#define NAMED(name)                                                                                \
+    "S reply option=SET_META_CONTEXT type=META_CONTEXT + meta-context id=1 + text " name ";"
+#define SELECTED(name) NAMED(name) "S reply option=SET_META_CONTEXT type=ACK;"
+#define LISTED(name)                                                                               \
+    "C option option=LIST_META_CONTEXT + hex 0000000000000000;"                                    \
+    "S reply option=LIST_META_CONTEXT type=META_CONTEXT + meta-context + text " name ";"
 #define RQ(type, fields) "C extended-request type=" type " cookie=1 " fields ";"
 #define RP(type, fields) "S extended-reply type=" type " flags=DONE cookie=1 " fields ";"
 #define ASKS(name) WIDE SET SELECTED(name) ENTER(ALL_FLAGS) RQ("BLOCK_STATUS", "length=4096")
 #define EXTENT(length, status) "000000000000" length status
 #define ZERO "0000000000000000"
 #define WIDE_STATUS(count, extents) RP("BLOCK_STATUS_EXT", "+ hex 00000001000000" count extents)
+#define THEN_WIDE(name)                                                                            \
+    SET SELECTED(name) ENTER(ALL_FLAGS) RQ("BLOCK_STATUS", "length=4096")                          \
+        WIDE_STATUS("01", EXTENT("1000", "0000000100000000"))
 #define PAYLOAD "|BLOCK_STATUS_PAYLOAD"
 #define GO_WITH(flags) ASK("GO", "") EXPORT("GO", "1048576", "HAS_FLAGS" flags)
 #define OPEN_PAYLOAD WIDE SET SELECTED("base:allocation") GO_WITH(PAYLOAD) ACK("GO")
@@ -88,6 +96,24 @@ static const SessionRow extended_rows[] = {
     {"extended.block-status.narrow-status",
      ASKS("base:allocation") WIDE_STATUS("01", EXTENT("1000", "0000000100000000")),
      ASKS("x-a:b") WIDE_STATUS("01", EXTENT("1000", "0000000100000000"))},
+    {"extended.context.wide-selected",
+     HELLO STRUCTURED SET SELECTED("x-a:b") NEGOTIATE THEN_WIDE("x-a:b"),
+     HELLO STRUCTURED SET SELECTED("x-a:c") NEGOTIATE THEN_WIDE("x-a:b")},
+    {"extended.context.wide-selected",
+     HELLO STRUCTURED SET SELECTED("x-a:b") NEGOTIATE THEN_WIDE("x-a:b"),
+     HELLO STRUCTURED SET_OTHER NAMED("x-a:b") ERROR("SET_META_CONTEXT", "ERR_EXT_HEADER_REQD")
+         NEGOTIATE THEN_WIDE("x-a:b")},
+    {"extended.context.wide-selected",
+     HELLO STRUCTURED SET SELECTED("x-a:b") NEGOTIATE THEN_WIDE("x-a:b"),
+     HELLO STRUCTURED SET SELECTED("x-a:b") NEGOTIATE SET SELECTED("x-a:b") ENTER(ALL_FLAGS)
+         RQ("BLOCK_STATUS", "length=4096") WIDE_STATUS("01", EXTENT("1000", "00000000ffffffff"))},
+    {"extended.context.wide-listed",
+     HELLO STRUCTURED LISTED("x-a:b") ACK("LIST_META_CONTEXT") NEGOTIATE THEN_WIDE("x-a:b"),
+     HELLO STRUCTURED LISTED("x-a:b") ERROR("LIST_META_CONTEXT", "ERR_EXT_HEADER_REQD")
+         NEGOTIATE THEN_WIDE("x-a:b")},
+    {"extended.context.wide-listed",
+     HELLO STRUCTURED LISTED("x-a:b") ACK("LIST_META_CONTEXT") NEGOTIATE THEN_WIDE("x-a:b"),
+     HELLO STRUCTURED NEGOTIATE LISTED("x-a:b") ACK("LIST_META_CONTEXT") THEN_WIDE("x-a:b")},
     {"transmission.block-status.sum",
      ASKS("base:allocation")
          WIDE_STATUS("02", EXTENT("1000", ZERO) EXTENT("0200", "0000000000000001")),

@@ -170,7 +170,7 @@ static void status_has_64_bits(void)
     say(fd, NBD_CMD_BLOCK_STATUS, 0, 0, INT64_MAX);
     check_status(fd, 1, false, INT64_MAX, NBD_STATE_HOLE | NBD_STATE_ZERO);
     check_status(fd, 2, false, INT64_MAX, 0);
-    check_status(fd, 3, true, INT64_MAX, 0);
+    check_status(fd, 3, true, INT64_MAX, UINT64_C(1) << 33);
     CU_ASSERT_EQUAL(put(fd, 0, "data"), NBD_SUCCESS);
     say(fd, NBD_CMD_BLOCK_STATUS, NBD_CMD_FLAG_REQ_ONE, 0, 4);
     check_status(fd, 1, false, 4, 0);
@@ -206,7 +206,7 @@ static void a_payload_chooses_contexts(void)
     check_status(fd, 2, true, MIB, 0);
     say_status(fd, 512, "\3\1", 2);
     check_status(fd, 1, false, 512, 3);
-    check_status(fd, 3, true, 512, 0);
+    check_status(fd, 3, true, 512, UINT64_C(1) << 33);
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
         say_status(fd, bad[i].length, bad[i].ids, bad[i].count);
         CU_ASSERT_EQUAL(hear(fd, 0), NBD_EINVAL);

@@ -45,6 +45,7 @@ typedef struct {
     uint32_t answer;    /* the error to reply with once they have */
     bool exempt;        /* not to be refused for want of TLS */
     bool backwards;     /* contexts are named from the last on */
+    bool wide;          /* those of 64 bits are not kept from who lacks extended headers */
     bool listing;       /* in the middle of NBD_OPT_LIST's replies */
     guint next_to_list; /* index of the export */
 } OptionState;

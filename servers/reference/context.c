@@ -23,10 +23,10 @@ static uint64_t data(uint32_t state)
     return state & NBD_STATE_HOLE ? 0 : 1;
 }
 
-/* Bit 32: there are data. */
+/* Bit 32: there are data; bit 33: there are none. */
 static uint64_t wide(uint32_t state)
 {
-    return data(state) << 32;
+    return UINT64_C(1) << (data(state) ? 32 : 33);
 }
 
 static const Context contexts[CONTEXTS] = {

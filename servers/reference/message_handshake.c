@@ -183,6 +183,7 @@ bool message_see_option(Connection *c, const uint8_t *data, uint32_t *length)
     c->option.option = (uint32_t)event.field[F_OPTION];
     c->option.exempt = event.field[F_BARE] == 0;
     c->option.backwards = event.field[F_BACKWARDS] != 0;
+    c->option.wide = event.field[F_WIDE] != 0;
     return true;
 }
 

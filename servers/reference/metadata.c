@@ -27,6 +27,15 @@ static bool find_contexts(const WireContextRequest *request, bool listing, Conte
     return true;
 }
 
+/* A list ends so for who would need extended headers for some context in it. */
+static void end_contexts(Connection *c, ContextSet found, bool listing)
+{
+    if (listing && found & ~context_available(c->agreed.replies == EXTENDED_HEADERS))
+        handshake_reply_error(c, NBD_REP_ERR_EXT_HEADER_REQD, "some need extended headers");
+    else
+        message_put_option_reply(c, NBD_REP_ACK, NULL, 0);
+}
+
 /* What to say where there is no more to it than an error; NULL: the contexts are FOUND. */
 static const char *bad_request(const Connection *c, const uint8_t *data, uint32_t length,
                                bool listing, WireContextRequest *request, ContextSet *found)
@@ -65,12 +74,12 @@ static void answer(Connection *c, const uint8_t *data, uint32_t length, bool lis
     }
     if (listing && request.query_count == 0)
         found = UINT32_MAX;
-    found &= context_available(c->agreed.replies == EXTENDED_HEADERS);
+    found &= context_available(c->option.wide || c->agreed.replies == EXTENDED_HEADERS);
     for (ContextSet left = found; left != 0;) {
         unsigned i = context_take(&left, c->option.backwards);
         put_context(c, i, listing ? 0 : context_id(i));
     }
-    message_put_option_reply(c, NBD_REP_ACK, NULL, 0);
+    end_contexts(c, found, listing);
     if (!listing) {
         c->agreed.contexts = found;
         c->agreed.contexts_of = export;

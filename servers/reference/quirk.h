@@ -85,6 +85,7 @@ typedef enum {
     F_HANGS_UP,     /* TLS's end: the client has not asked for it */
     F_ALERT,        /* … by a fatal alert in place of close_notify */
     F_BACKWARDS,    /* option, request: contexts are told of in reverse order */
+    F_WIDE,         /* option: contexts of 64 bits are told of also without extended headers */
     F_COUNT
 } QuirkField;
 
