@@ -109,6 +109,13 @@ static char *need_tcp(const Question *question)
                : g_strdup("the target is no TCP port");
 }
 
+static char *need_nbd_port(const Question *question)
+{
+    return transport_address_port(question->mode->address) == NBD_DEFAULT_PORT
+               ? NULL
+               : g_strdup("the target is not on TCP port 10809");
+}
+
 static char *need_tls(const Question *question)
 {
     if (question->mode->tls == PLAY_TLS_OFF)
@@ -242,6 +249,7 @@ static const NeedWord words[] = {
      "extended headers: of the mode, or by `open extended`"},
     {"no-extended", NULL, false, need_no_extended, "no extended headers"},
     {"tcp", NULL, false, need_tcp, "a TCP connection"},
+    {"nbd-port", NULL, false, need_nbd_port, "a TCP connection to port 10809, which is NBD's own"},
     {"tls", NULL, false, need_tls, "`--tls`, and a server that has TLS"},
     {"sizes", NULL, false, need_sizes, "size constraints that the server advertises"},
     {"no-sizes", NULL, false, need_no_sizes, "no advertised size constraints"},

@@ -2,6 +2,7 @@
 #include <CUnit/CUnit.h>
 #include <string.h>
 
+#include "play/player.h"
 #include "played.h"
 
 void play_entry_tests(void);
@@ -128,6 +129,28 @@ static void a_case_is_about_fixed_newstyle_unless_it_says_otherwise(void)
     PLAYS(flush, OLDSTYLE("1"), "skip", "");
     PLAYS(newstyle, unfixed_flush, "pass", "");
     PLAYS(oldstyle, OLDSTYLE("1") FLUSH("1") DONE("1"), "pass", "");
+}
+
+static void oldstyle_on_the_port_of_newstyle_is_a_warning(void)
+{
+    static const char lines[] =
+        "connect\nS: greeting newstyle @handshake.newstyle.no-oldstyle-on-port\n";
+    g_autofree char *needs = g_strconcat("needs oldstyle nbd-port\n", lines, NULL);
+    g_autofree char *oldstyle = g_strconcat("needs oldstyle\n", lines, NULL);
+    g_autoptr(Compiled) compiled = compiled_new(needs);
+    const SessionFacts facts = {.style = STYLE_OLDSTYLE};
+
+    for (uint16_t port = NBD_DEFAULT_PORT; port <= NBD_DEFAULT_PORT + 1; port++)
+        for (int v6 = 0; v6 <= 1; v6++) {
+            g_autoptr(TransportAddress) address =
+                transport_address_tcp(v6 ? "::1" : "127.0.0.1", port, NULL);
+            PlayMode mode = played_mode();
+            mode.address = address;
+            g_autofree char *unmet =
+                play_needs(compiled_case(compiled, 0), &mode, NULL, &facts, false);
+            CU_ASSERT_EQUAL(unmet == NULL, port == NBD_DEFAULT_PORT);
+        }
+    PLAYS(oldstyle, OLDSTYLE("1"), "warn", "handshake.newstyle.no-oldstyle-on-port");
 }
 
 static void a_server_without_go_is_entered_as_clients_do(void)
@@ -258,6 +281,7 @@ void play_entry_tests(void)
     CU_ADD_TEST(suite, a_target_that_does_not_fit_is_known_beforehand);
     CU_ADD_TEST(suite, a_case_that_haggles_itself_is_not_for_an_export_that_has_become_too_small);
     CU_ADD_TEST(suite, a_case_is_about_fixed_newstyle_unless_it_says_otherwise);
+    CU_ADD_TEST(suite, oldstyle_on_the_port_of_newstyle_is_a_warning);
     CU_ADD_TEST(suite, a_server_without_go_is_entered_as_clients_do);
     CU_ADD_TEST(suite, a_run_can_enter_by_export_name);
     CU_ADD_TEST(suite, without_leave_nothing_that_could_write_is_sent);

@@ -81,6 +81,17 @@ bool transport_address_is_tcp(const TransportAddress *address)
     return address->tcp;
 }
 
+uint16_t transport_address_port(const TransportAddress *address)
+{
+    const TransportSocket *first = &g_array_index(address->sockets, TransportSocket, 0);
+    const struct sockaddr *any = (const struct sockaddr *)&first->address;
+
+    if (!address->tcp)
+        return 0;
+    return ntohs(any->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)any)->sin6_port
+                                            : ((const struct sockaddr_in *)any)->sin_port);
+}
+
 const char *transport_address_name(const TransportAddress *address)
 {
     return address->name;

@@ -33,6 +33,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TransportAddress, transport_address_free)
 
 bool transport_address_is_tcp(const TransportAddress *address);
 
+/* The TCP port; 0 where there is none. */
+uint16_t transport_address_port(const TransportAddress *address);
+
 /* "localhost:10809", "[::1]:10809", "/run/nbd.sock". Owned by the address. */
 const char *transport_address_name(const TransportAddress *address);
 
