@@ -36,8 +36,10 @@ bool cli_parse_sizes(const char *text, SessionSizes *sizes, GError **error)
     if (g_strv_length(parts) > G_N_ELEMENTS(fields))
         return cli_mistake(error, "not of the form MIN/PREF/MAX: \"%s\"", text);
     for (unsigned i = 0; i < G_N_ELEMENTS(fields) && parts[i] != NULL; i++) {
-        uint64_t size = 0;
-        if (*parts[i] != '\0' && !cli_parse_size(parts[i], UINT32_MAX, &size, error))
+        uint64_t size;
+        if (*parts[i] == '\0')
+            continue;
+        if (!cli_parse_size(parts[i], UINT32_MAX, &size, error))
             return false;
         *fields[i] = (uint32_t)size;
     }

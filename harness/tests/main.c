@@ -56,6 +56,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(session_chunks)                                                                          \
     SUITE(session_hostile)                                                                         \
     SUITE(session_rules)                                                                           \
+    SUITE(size)                                                                                    \
     SUITE(soak_crowd)                                                                              \
     SUITE(soak_cycle)                                                                              \
     SUITE(soak_ending)                                                                             \
