@@ -9,13 +9,14 @@
 
 void report_tests(void);
 
-static char *console_text(const MadeRun *run, bool verbose, bool colour)
+static char *console_of(const MadeRun *run, ReportConsole console)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    ReportConsole console = {
-        .out = out, .verbose = verbose, .colour = colour, .again = "nbdconform --target 'a b'"};
+
+    console.out = out;
+    console.again = "nbdconform --target 'a b'";
     Report *report = report_console_new(&console);
     const RunObserver *observer = report_observer(report);
 
@@ -31,6 +32,11 @@ static char *console_text(const MadeRun *run, bool verbose, bool colour)
     report_free(report);
     fclose(out);
     return text;
+}
+
+static char *console_text(const MadeRun *run, bool verbose, bool colour)
+{
+    return console_of(run, (ReportConsole){.verbose = verbose, .colour = colour});
 }
 
 static unsigned occurrences(const char *text, const char *part)
@@ -142,6 +148,35 @@ static void who_needs_tls_is_told_so_first(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(insists, "\nThe server insists on TLS: give --tls require"));
 }
 
+static void replies_are(PlayReplies asked, bool entered, bool structured, bool extended,
+                        const char *told)
+{
+    static const char *const all[] = {
+        "The server refuses structured replies: the cases are played with simple ones.\n",
+        "The server refuses extended headers: the cases are played with structured replies.\n"};
+    g_autoptr(MadeRun) run = made_run_mixed();
+
+    run->options.mode.replies = asked;
+    run->summary.target.entered = entered;
+    run->summary.target.facts.structured = structured;
+    run->summary.target.facts.extended = extended;
+    g_autofree char *text = console_text(run, false, false);
+    for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+        CU_ASSERT_EQUAL(strstr(text, all[i]) != NULL, told != NULL && strstr(all[i], told) != NULL);
+}
+
+static void who_does_not_get_the_replies_asked_for_is_told_so(void)
+{
+    replies_are(REPLIES_SIMPLE, true, false, false, NULL);
+    replies_are(REPLIES_STRUCTURED, true, true, false, NULL);
+    replies_are(REPLIES_STRUCTURED, true, false, false, "structured replies: ");
+    replies_are(REPLIES_STRUCTURED, false, false, false, NULL);
+    replies_are(REPLIES_EXTENDED, true, true, true, NULL);
+    replies_are(REPLIES_EXTENDED, true, true, false, "extended headers: ");
+    replies_are(REPLIES_EXTENDED, true, false, false, "structured replies: ");
+    replies_are(REPLIES_EXTENDED, false, false, false, NULL);
+}
+
 static void an_export_that_is_missing_is_told_in_one_line(void)
 {
     static const char *const names[] = {"a", "b\nc", "\"", "d", "e", "f"};
@@ -184,6 +219,55 @@ static void a_failure_is_shown_with_all_its_evidence(void)
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
         CU_ASSERT_PTR_NOT_NULL(strstr(text, parts[i]));
     CU_ASSERT_PTR_NULL(strchr(text, '\033'));
+}
+
+/* Only what fails or goes wrong is told at length. */
+static void a_warning_and_an_error_have_no_more_than_they_need(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_add(run, "server/chapter/warn", VERDICT_WARN, KIND_NONE, "it should be otherwise");
+    g_autofree char *warning = console_text(run, false, false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(warning, "\nWARN server/chapter/warn: A title & more\n"
+                                           "  finding      it should be otherwise\n"
+                                           "  case         cases/server/chapter/case.case\n"
+                                           "  again with   nbdconform "));
+    made_run_add(run, "server/chapter/error", VERDICT_ERROR, KIND_NONE, "out of descriptors");
+    g_autofree char *error = console_text(run, false, false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "\nERROR server/chapter/error: A title & more\n"
+                                         "  finding      out of descriptors\n"
+                                         "  case         cases/server/chapter/case.case\n"
+                                         "  transcript\n    C: option ABORT\n    S: close\n"
+                                         "  again with   nbdconform "));
+}
+
+static void a_long_transcript_is_shown_from_behind(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+    RunEntry *entry = made_run_fail(run, "server/chapter/fail", "no word was kept");
+    GString *lines = g_string_new("first\n");
+
+    for (unsigned i = 0; i < 16; i++)
+        g_string_append_printf(lines, "line %u\n", i);
+    g_free(entry->result->transcript);
+    entry->result->transcript = g_string_free(lines, FALSE);
+    g_autofree char *text = console_text(run, false, false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "  transcript, its last lines\n    line 0\n    line 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "    line 15\n  again with"));
+}
+
+static void a_long_message_is_shown_from_its_beginning(void)
+{
+    static const uint8_t zeroes[200];
+    g_autoptr(MadeRun) run = made_run_new();
+    RunEntry *entry = made_run_fail(run, "server/chapter/fail", "no word was kept");
+    Finding *finding = entry->result->findings->pdata[0];
+
+    g_bytes_unref(finding->bytes);
+    finding->bytes = g_bytes_new_static(zeroes, sizeof zeroes);
+    g_autofree char *text = console_text(run, false, false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n               0070  00 00 "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, " 4872 more bytes\n"));
 }
 
 static void each_thing_that_is_neither_pass_nor_skip_gets_a_line_as_it_falls(void)
@@ -260,18 +344,70 @@ static void a_breach_that_many_cases_show_is_printed_three_times(void)
                                         "server/chapter/fail@n=4, server/chapter/fail@n=5\n"));
 }
 
+/* By the requirement and the message; by the reason where there is no finding. */
+static void what_differs_is_not_the_same(void)
+{
+    static const Requirement other = {.id = "test.other", .source = "proto.md:1"};
+    g_autoptr(MadeRun) run = made_run_new();
+
+    for (unsigned i = 0; i < 8; i++) {
+        RunEntry *entry = made_run_fail(run, "server/chapter/fail", "no word was kept");
+        Finding *finding = entry->result->findings->pdata[0];
+        if (i >= 4)
+            finding->requirement = &other;
+        made_run_add(run, "server/chapter/error", VERDICT_ERROR, KIND_NONE,
+                     i >= 4 ? "out of memory" : "out of descriptors");
+    }
+    g_autofree char *text = console_text(run, false, false);
+    CU_ASSERT_EQUAL(occurrences(text, "again with"), 4 * 3);
+    CU_ASSERT_EQUAL(occurrences(text, "\n  the same in 1 more case: server/chapter/fail\n"), 2);
+    CU_ASSERT_EQUAL(occurrences(text, "\n  the same in 1 more case: server/chapter/error\n"), 2);
+}
+
 static void a_step_that_blocks_many_cases_is_told_once(void)
 {
     g_autoptr(MadeRun) run = made_run_new();
 
     for (unsigned i = 0; i < 100; i++) {
-        RunEntry *entry =
-            made_run_add(run, "server/chapter/x", VERDICT_BLOCKED, KIND_NONE, "no export");
+        g_autofree char *reason = g_strdup_printf("no export for the %u. time", i);
+        RunEntry *entry = made_run_add(run, "server/chapter/x", VERDICT_BLOCKED, KIND_NONE, reason);
         entry->result->blocked_by = g_strdup("test.must");
     }
     g_autofree char *text = console_text(run, false, false);
     CU_ASSERT_EQUAL(occurrences(text, "BLOCKED"), 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "    100  test.must"));
+}
+
+#define ERASED "\r\033[K"
+
+/* The status line is drawn behind whatever is printed, and erased before it. */
+static void a_terminal_shows_how_far_the_run_is(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_add(run, "a", VERDICT_PASS, KIND_NONE, NULL);
+    made_run_fail(run, "b", "broken");
+    made_run_add(run, "c", VERDICT_ERROR, KIND_NONE, "out of descriptors");
+    run->summary.total = 9;
+    g_autofree char *text = console_of(run, (ReportConsole){.live = true});
+    CU_ASSERT(g_str_has_prefix(text, "9 cases against localhost:10809\n"
+                                     "[3/9] 1 failed"                                /* begin */
+                               ERASED "[3/9] 1 failed  a" ERASED "[3/9] 1 failed  a" /* a */
+                               ERASED "FAIL b: broken\n[3/9] 1 failed  b" ERASED
+                                     "[3/9] 1 failed  b" ERASED "ERROR c: out of descriptors\n"
+                                     "[3/9] 1 failed  c" ERASED "[3/9] 1 failed  c" ERASED "\n"));
+}
+
+static void a_status_line_does_not_wrap(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+    g_autofree char *id = g_strnfill(200, 'x');
+    g_autofree char *shown = g_strndup(id, 80 - 1 - strlen("[1/1] 0 failed  "));
+    g_autofree char *line = g_strdup_printf(ERASED "[1/1] 0 failed  %s" ERASED, shown);
+
+    made_run_add(run, id, VERDICT_PASS, KIND_NONE, NULL);
+    g_autofree char *text = console_of(run, (ReportConsole){.live = true});
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, line));
 }
 
 static void verbose_shows_every_transcript(void)
@@ -288,6 +424,11 @@ static void colours_are_ended_where_they_begin(void)
     g_autoptr(MadeRun) run = made_run_mixed();
     g_autofree char *text = console_text(run, false, true);
 
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[1;31mFAIL\033[0m server/"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[1;31mERROR\033[0m server/"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[33mWARN\033[0m server/"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[33mBLOCKED\033[0m server/"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[1mserver/chapter/fail@n=1\033[0m: "));
     CU_ASSERT(occurrences(text, "\033[0m") > 0);
     CU_ASSERT_EQUAL(occurrences(text, "\033["), 2 * occurrences(text, "\033[0m"));
 }
@@ -309,11 +450,18 @@ void report_tests(void)
         {"a tail has the last lines", a_tail_has_the_last_lines},
         {"a hex dump has offset, hex and ASCII", a_hex_dump_has_offset_hex_and_ascii},
         {"who needs TLS is told so first", who_needs_tls_is_told_so_first},
+        {"who does not get the replies asked for is told so",
+         who_does_not_get_the_replies_asked_for_is_told_so},
         {"an export that is missing is told in one line",
          an_export_that_is_missing_is_told_in_one_line},
         {"the closing line counts every verdict", the_closing_line_counts_every_verdict},
         {"an interrupted run says so", an_interrupted_run_says_so},
         {"a failure is shown with all its evidence", a_failure_is_shown_with_all_its_evidence},
+        {"a warning and an error have no more than they need",
+         a_warning_and_an_error_have_no_more_than_they_need},
+        {"a long transcript is shown from behind", a_long_transcript_is_shown_from_behind},
+        {"a long message is shown from its beginning", a_long_message_is_shown_from_its_beginning},
+        {"what differs is not the same", what_differs_is_not_the_same},
         {"each thing that is neither pass nor skip gets a line as it falls",
          each_thing_that_is_neither_pass_nor_skip_gets_a_line_as_it_falls},
         {"the summary comes last, with the skips by reason",
@@ -325,6 +473,8 @@ void report_tests(void)
         {"a breach that many cases show is printed three times",
          a_breach_that_many_cases_show_is_printed_three_times},
         {"a step that blocks many cases is told once", a_step_that_blocks_many_cases_is_told_once},
+        {"a terminal shows how far the run is", a_terminal_shows_how_far_the_run_is},
+        {"a status line does not wrap", a_status_line_does_not_wrap},
         {"verbose shows every transcript", verbose_shows_every_transcript},
         {"colours are ended where they begin", colours_are_ended_where_they_begin},
         {"the console obeys no peer", the_console_obeys_no_peer},

@@ -33,7 +33,12 @@ static void tap_has_a_line_for_each_case(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\n    - message: \"no word was kept\"\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\n      requirement: \"test.must\"\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\nok 3 - "));
+    CU_ASSERT_EQUAL(occurrences(tap, "\n  severity: "), 4);
+    CU_ASSERT_EQUAL(occurrences(tap, "\n  kind: "), 2); /* neither the warning's nor the error's */
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\n  kind: \"hint\"\n"));
+    g_autofree char *closing = report_closing_line(&run->summary);
+    g_autofree char *end = g_strdup_printf("\n  ...\n# %s\n", closing);
+    CU_ASSERT(g_str_has_suffix(tap, end));
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "more # SKIP the server does not offer it\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "more # SKIP blocked: no export was opened\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(tap, "\nnot ok 7 - "));
@@ -115,8 +120,57 @@ static void junit_counts_as_its_readers_do(void)
     CU_ASSERT_PTR_NOT_NULL(
         strstr(xml, "<failure type=\"violation\" message=\"no word was kept\">"));
     CU_ASSERT_PTR_NOT_NULL(strstr(xml, "classname=\"server.chapter\" name=\"fail@n=1\""));
-    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<system-out>warning: title: A title &amp; more\nreason: "));
-    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<system-out>hint: title: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<system-out>warning: title: A title &amp; more\n"
+                                       "reason: it should be otherwise\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<system-out>hint: title: A title &amp; more\n"
+                                       "reason: it could be otherwise\n"));
+}
+
+static void junit_adds_up_each_kind_of_verdict_by_itself(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_add(run, "server/chapter/a", VERDICT_ERROR, KIND_NONE, "out of descriptors");
+    for (unsigned i = 0; i < 2; i++)
+        made_run_fail(run, "server/chapter/b", "no word was kept");
+    made_run_add(run, "server/chapter/c", VERDICT_SKIP, KIND_NONE, "it is not offered");
+    for (unsigned i = 0; i < 3; i++)
+        made_run_add(run, "server/chapter/d", VERDICT_BLOCKED, KIND_NONE, "no export");
+    for (unsigned i = 0; i < 5; i++)
+        made_run_add(run, "server/chapter/e", VERDICT_PASS, KIND_NONE, NULL);
+    g_autofree char *xml = report_junit_text(&run->options, &run->summary);
+    CU_ASSERT_EQUAL(
+        occurrences(xml, " tests=\"12\" failures=\"2\" errors=\"1\" skipped=\"4\" time="), 2);
+}
+
+static void what_is_not_known_has_no_line(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+    RunEntry *entry = made_run_fail(run, "server/chapter/fail", "no word was kept");
+    Finding *finding = entry->result->findings->pdata[0];
+
+    g_clear_pointer(&finding->expected, g_free);
+    g_clear_pointer(&finding->got, g_free);
+    *entry->result->transcript = '\0';
+    g_autofree char *xml = report_junit_text(&run->options, &run->summary);
+    g_autofree char *tap = report_tap_text(&run->options, &run->summary);
+    CU_ASSERT_PTR_NULL(strstr(xml, "expected"));
+    CU_ASSERT_PTR_NULL(strstr(xml, "got"));
+    CU_ASSERT_PTR_NULL(strstr(xml, "transcript"));
+    CU_ASSERT_PTR_NULL(strstr(tap, "expected"));
+    CU_ASSERT_PTR_NULL(strstr(tap, "got"));
+    CU_ASSERT_PTR_NULL(strstr(tap, "transcript"));
+}
+
+/* What a case was asked with may contain slashes of its own. */
+static void a_value_with_a_slash_is_no_folder_of_junit(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    made_run_add(run, "server/chapter/case@name=\"/a/b\"", VERDICT_PASS, KIND_NONE, NULL);
+    g_autofree char *xml = report_junit_text(&run->options, &run->summary);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(xml, "classname=\"server.chapter\" name=\"case@name=&quot;/a/b&quot;\""));
 }
 
 static void no_peer_writes_xml(void)
@@ -174,6 +228,9 @@ static void junit_tells_all_that_is_known_of_a_failure(void)
     g_autofree char *xml = report_junit_text(&run->options, &run->summary);
     CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<property name=\"tool\" value=\"nbdconform "));
     CU_ASSERT_PTR_NOT_NULL(strstr(xml, "<property name=\"target\" value=\"localhost:10809\"/>"));
+    g_autofree char *catalogue =
+        g_strdup_printf("<property name=\"catalogue\" value=\"%s\"/>", catalogue_hash);
+    CU_ASSERT_PTR_NOT_NULL(strstr(xml, catalogue));
     CU_ASSERT_PTR_NOT_NULL(strstr(xml, " skipped=\"1\" time=\"2.149\">")); /* of all */
     CU_ASSERT_PTR_NOT_NULL(
         strstr(xml, " skipped=\"1\" time=\"0.024\" timestamp=")); /* of the suite */
@@ -228,11 +285,51 @@ static void json_is_the_document_that_was_promised(void)
     CU_ASSERT_STRING_EQUAL(member(violation, "requirement"), "test.must");
     CU_ASSERT_STRING_EQUAL(member(violation, "level"), "MUST");
     CU_ASSERT_STRING_EQUAL(member(violation, "by"), "server");
+    CU_ASSERT_DOUBLE_EQUAL(json_real_value(json_object_get(failed, "duration_ms")), 12.345, 1e-9);
+    json_t *asked = json_object_get(failed, "requirements");
+    CU_ASSERT_EQUAL(json_array_size(asked), 1);
+    CU_ASSERT_EQUAL(g_strcmp0(json_string_value(json_array_get(asked, 0)), "test.must"), 0);
     json_t *passed = json_array_get(cases, 0);
     CU_ASSERT(json_is_null(json_object_get(passed, "kind")));
     CU_ASSERT(json_is_null(json_object_get(passed, "reason")));
     CU_ASSERT_EQUAL(json_array_size(json_object_get(passed, "violations")), 0);
     json_decref(document);
+}
+
+static void mode_is(const RunOptions *options, const char *replies, const char *tls, bool set)
+{
+    RunSummary summary = {0};
+    json_t *document = report_json_head(options, &summary);
+    json_t *mode = json_object_get(document, "mode");
+
+    CU_ASSERT_EQUAL(json_object_size(mode), 7);
+    CU_ASSERT_STRING_EQUAL(member(mode, "replies"), replies);
+    CU_ASSERT_STRING_EQUAL(member(mode, "tls"), tls);
+    CU_ASSERT_STRING_EQUAL(member(mode, "enter"), set ? "export-name" : "go");
+    CU_ASSERT_STRING_EQUAL(member(mode, "export"), set ? "disk" : "");
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(mode, "segment")), set ? 7 : 0);
+    CU_ASSERT_EQUAL(json_is_true(json_object_get(mode, "allow_writes")), set);
+    CU_ASSERT_EQUAL(json_is_true(json_object_get(mode, "strict")), set);
+    json_decref(document);
+}
+
+static void json_tells_what_the_verdicts_depend_on(void)
+{
+    RunOptions options = {.target_name = "x", .mode = {.export_name = ""}};
+
+    options.mode.replies = REPLIES_SIMPLE;
+    mode_is(&options, "simple", "off", false);
+    options.mode.replies = REPLIES_STRUCTURED;
+    options.mode.tls = PLAY_TLS_ALLOW;
+    mode_is(&options, "structured", "allow", false);
+    options.mode.replies = REPLIES_EXTENDED;
+    options.mode.tls = PLAY_TLS_REQUIRE;
+    options.mode.enter = ENTER_EXPORT_NAME;
+    options.mode.export_name = "disk";
+    options.mode.segment = 7;
+    options.mode.allow_writes = true;
+    options.strict = true;
+    mode_is(&options, "extended", "require", true);
 }
 
 static void what_was_measured_is_in_json_with_its_case(void)
@@ -413,6 +510,11 @@ void report_files_tests(void)
          what_was_found_on_the_way_to_the_cases_is_in_every_format},
         {"no peer writes lines of TAP", no_peer_writes_lines_of_tap},
         {"JUnit counts as its readers do", junit_counts_as_its_readers_do},
+        {"JUnit adds up each kind of verdict by itself",
+         junit_adds_up_each_kind_of_verdict_by_itself},
+        {"what is not known has no line", what_is_not_known_has_no_line},
+        {"a value with a slash is no folder of JUnit", a_value_with_a_slash_is_no_folder_of_junit},
+        {"JSON tells what the verdicts depend on", json_tells_what_the_verdicts_depend_on},
         {"no peer writes XML", no_peer_writes_xml},
         {"TAP tells all that is known of a failure", tap_tells_all_that_is_known_of_a_failure},
         {"JUnit tells all that is known of a failure", junit_tells_all_that_is_known_of_a_failure},
