@@ -44,6 +44,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(requirement_set)                                                                         \
     SUITE(run)                                                                                     \
     SUITE(run_regions)                                                                             \
+    SUITE(run_server)                                                                              \
     SUITE(run_verdict)                                                                             \
     SUITE(scenario)                                                                                \
     SUITE(scenario_value)                                                                          \
