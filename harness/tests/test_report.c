@@ -122,6 +122,67 @@ static void the_closing_line_counts_every_verdict(void)
     CU_ASSERT_STRING_EQUAL(as_designed, "312 cases: 287 passed, 2 failed (1 violation, 1 "
                                         "robustness), 1 warning, 20 skipped, 2 blocked, 0 errors "
                                         "in 2.1 s");
+    RunSummary silent = {.total = 2,
+                         .duration_ms = 999,
+                         .no_answer = 1,
+                         .count = {[VERDICT_FAIL] = 1, [VERDICT_WARN] = 1}};
+    g_autofree char *unanswered = report_closing_line(&silent);
+    CU_ASSERT_STRING_EQUAL(unanswered, "2 cases: 0 passed, 1 failed (1 no answer), 1 warning, "
+                                       "0 skipped, 0 blocked, 0 errors in 0.9 s");
+}
+
+/* The worst comes last, where the reader's eye is. */
+static void details_stand_in_the_order_of_their_weight(void)
+{
+    static const char *const headings[] = {"\nHINT server/chapter/hint: A title & more\n",
+                                           "\nWARN server/chapter/warn: A title & more\n",
+                                           "\nERROR server/chapter/error: A title & more\n",
+                                           "\nFAIL server/chapter/fail@n=1: A title & more\n"};
+    g_autoptr(MadeRun) run = made_run_mixed();
+    g_autofree char *text = console_text(run, false, false);
+    const char *before = text;
+
+    CU_ASSERT_PTR_NULL(strstr(text, "the same in"));
+    for (size_t i = 0; i < G_N_ELEMENTS(headings); i++) {
+        CU_ASSERT_EQUAL(occurrences(text, headings[i]), 1);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(strstr(before, headings[i]));
+        before = strstr(before, headings[i]);
+    }
+}
+
+static void a_warning_that_many_cases_show_is_printed_once(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+
+    for (unsigned i = 0; i < 3; i++)
+        made_run_add(run, "server/chapter/warn", VERDICT_WARN, KIND_NONE, "it should be otherwise");
+    g_autofree char *text = console_text(run, false, false);
+    CU_ASSERT_EQUAL(occurrences(text, "again with"), 1);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "\n  the same in 2 more cases: server/chapter/warn, server/chapter/warn\n"));
+}
+
+static void what_blocked_is_named_by_its_requirement_or_else_by_the_reason(void)
+{
+    g_autoptr(MadeRun) run = made_run_new();
+    RunEntry *entry =
+        made_run_add(run, "server/chapter/a", VERDICT_BLOCKED, KIND_NONE, "nothing for 300 ms");
+    g_autofree char *by_step =
+        g_strdup_printf("\nblocked by a step before the test:\n      1  robust.answers: %s\n\n",
+                        requirement_find("robust.answers")->summary);
+
+    entry->result->blocked_by = g_strdup("robust.answers");
+    g_autofree char *step = console_text(run, false, false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(step, by_step));
+    g_clear_pointer(&entry->result->blocked_by, g_free);
+    g_autofree char *reason = console_text(run, false, false);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(reason, "\nblocked by a step before the test:\n      1  nothing for 300 ms\n\n"));
+    g_clear_pointer(&entry->result->reason, g_free);
+    entry->result->verdict = VERDICT_SKIP;
+    g_autofree char *none = console_text(run, false, false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(none, "\nskipped:\n      1  no reason given\n\n"));
+    CU_ASSERT_PTR_NULL(strstr(none, "blocked by"));
 }
 
 static void an_interrupted_run_says_so(void)
@@ -289,12 +350,14 @@ static void the_summary_comes_last_with_the_skips_by_reason(void)
 {
     g_autoptr(MadeRun) run = made_run_mixed();
 
-    made_run_add(run, "server/chapter/skip2", VERDICT_SKIP, KIND_NONE, "needs --allow-writes");
-    made_run_add(run, "server/chapter/skip3", VERDICT_SKIP, KIND_NONE, "needs --allow-writes");
+    made_run_add(run, "server/chapter/skip2", VERDICT_SKIP, KIND_NONE, "with --allow-writes");
+    made_run_add(run, "server/chapter/skip3", VERDICT_SKIP, KIND_NONE, "with --allow-writes");
+    made_run_add(run, "server/chapter/skip4", VERDICT_SKIP, KIND_NONE, "it is too small");
     g_autofree char *text = console_text(run, false, false);
     g_autofree char *closing = report_closing_line(&run->summary);
     g_autofree char *end = g_strdup_printf("skipped:\n"
-                                           "      2  needs --allow-writes\n"
+                                           "      2  with --allow-writes\n"
+                                           "      1  it is too small\n"
                                            "      1  the server does not offer it\n"
                                            "\n%s\n",
                                            closing);
@@ -429,6 +492,9 @@ static void colours_are_ended_where_they_begin(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[33mWARN\033[0m server/"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[33mBLOCKED\033[0m server/"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[1mserver/chapter/fail@n=1\033[0m: "));
+    g_autofree char *verbose = console_text(run, true, true);
+    CU_ASSERT_PTR_NOT_NULL(strstr(verbose, "\033[32mPASS\033[0m server/"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(verbose, "\033[2mSKIP\033[0m server/"));
     CU_ASSERT(occurrences(text, "\033[0m") > 0);
     CU_ASSERT_EQUAL(occurrences(text, "\033["), 2 * occurrences(text, "\033[0m"));
 }
@@ -455,6 +521,11 @@ void report_tests(void)
         {"an export that is missing is told in one line",
          an_export_that_is_missing_is_told_in_one_line},
         {"the closing line counts every verdict", the_closing_line_counts_every_verdict},
+        {"details stand in the order of their weight", details_stand_in_the_order_of_their_weight},
+        {"a warning that many cases show is printed once",
+         a_warning_that_many_cases_show_is_printed_once},
+        {"what blocked is named by its requirement, or else by the reason",
+         what_blocked_is_named_by_its_requirement_or_else_by_the_reason},
         {"an interrupted run says so", an_interrupted_run_says_so},
         {"a failure is shown with all its evidence", a_failure_is_shown_with_all_its_evidence},
         {"a warning and an error have no more than they need",

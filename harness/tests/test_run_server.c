@@ -142,6 +142,9 @@ static void a_report_is_found_once_and_shown_whole(void)
     is_well(server);
     g_autofree char *said = run_server_said(server);
     CU_ASSERT(g_str_has_prefix(said, "ready\n" REPORT));
+    CU_ASSERT_TRUE(run_server_renew(server, NULL)); /* and says it again */
+    CU_ASSERT_FALSE(run_server_inspect(server, result));
+    CU_ASSERT_EQUAL(result->findings->len, 2);
     run_server_free(server);
 }
 
@@ -163,7 +166,33 @@ static void children_that_are_never_reaped_are_found_once(void)
                            "children of the server that have ended are not reaped: 1");
     for (unsigned i = 0; i < 2; i++)
         is_well(server);
+    CU_ASSERT_TRUE(run_server_renew(server, NULL)); /* whose children are counted anew */
+    for (unsigned i = 0; i < 7; i++)
+        is_well(server);
+    CU_ASSERT_TRUE(run_server_inspect(server, result));
+    CU_ASSERT_EQUAL(result->setup->len, 2);
     run_server_free(server);
+}
+
+static void who_has_no_children_forgets_none(void)
+{
+    WatchSpawn spawn;
+    RunServer *server = started(&spawn, quiet);
+
+    for (unsigned i = 0; i < 10; i++)
+        is_well(server);
+    run_server_free(server);
+}
+
+static void one_that_does_not_start_is_none(void)
+{
+    WatchSpawn spawn = {
+        .command = "no-such-server {socket}", .export_name = "", .ready_ms = WATCHED_READY_MS};
+    g_autoptr(GError) error = NULL;
+
+    CU_ASSERT_PTR_NULL(run_server_spawn(&spawn, &error));
+    CU_ASSERT_TRUE(g_error_matches(error, WATCH_ERROR, WATCH_ERROR_START));
+    CU_ASSERT_PTR_NULL(run_server_watch(0x7fffffff, NULL));
 }
 
 static void what_is_said_at_the_end_is_heard(void)
@@ -209,6 +238,8 @@ void run_server_tests(void)
     CU_ADD_TEST(suite, who_was_signalled_may_end_and_is_replaced);
     CU_ADD_TEST(suite, a_report_is_found_once_and_shown_whole);
     CU_ADD_TEST(suite, children_that_are_never_reaped_are_found_once);
+    CU_ADD_TEST(suite, who_has_no_children_forgets_none);
+    CU_ADD_TEST(suite, one_that_does_not_start_is_none);
     CU_ADD_TEST(suite, what_is_said_at_the_end_is_heard);
     CU_ADD_TEST(suite, who_was_there_before_is_watched_and_left_alone);
 }
