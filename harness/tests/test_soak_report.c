@@ -254,13 +254,18 @@ static void what_leaks_besides_is_new(void)
 
 static void what_is_cured_is_named(void)
 {
-    g_autoptr(SoakSummary) before = made_soak((SoakFinding *[]){made_leak(1), NULL});
-    g_autoptr(SoakSummary) after =
-        made_soak((SoakFinding *[]){made_finding(1, ENDING_RESET), NULL});
+    g_autoptr(SoakSummary) before =
+        made_soak((SoakFinding *[]){made_leak(1), made_finding(0, ENDING_CLOSE), NULL});
+    g_autoptr(SoakSummary) after = made_soak(
+        (SoakFinding *[]){made_finding(1, ENDING_RESET), made_finding(0, ENDING_CLOSE), NULL});
     g_autoptr(SoakBaseline) baseline = baseline_of(before);
     g_autofree char *text = console_of(after, baseline);
+    g_autofree char *name = soak_finding_name(before->findings->pdata[0]);
+    g_autofree char *line = g_strdup_printf("no longer: %s\n0 new since", name);
 
-    CU_ASSERT_PTR_NOT_NULL(strstr(text, "no longer: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, line));
+    CU_ASSERT_PTR_NULL(strstr(strstr(text, line) + 1, "no longer: "));
+    CU_ASSERT_PTR_EQUAL(strstr(text, "no longer: "), strstr(text, line));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "0 new since the baseline"));
 }
 
