@@ -52,6 +52,11 @@ static void a_flag_tells_of_data(void)
           OPEN_EXTENDED ASKED("WRITE", "flags=FUA length=512")
               ANSWER("type=ERROR + hex 000000160000"),
           "pass", "");
+    /* Without data a length is no payload's, whatever it means to the command. */
+    PLAYS("open extended\nC: request RESIZE offset=4096 length=1\nS: error EINVAL\n",
+          OPEN_EXTENDED ASKED("RESIZE", "offset=4096 length=1")
+              ANSWER("type=ERROR offset=4096 + hex 000000160000"),
+          "pass", "");
     PLAYS("open extended\nC: request BLOCK_STATUS effect=4096 id=7 id=8\nS: error EINVAL\n",
           OPEN_EXTENDED ASKED("BLOCK_STATUS",
                               "flags=PAYLOAD_LEN length=16 + hex 00000000000010000000000700000008")
