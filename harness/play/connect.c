@@ -55,8 +55,7 @@ Connection *player_connection(Player *player, const Statement *line)
 #define FIRST_PAUSE_US (10 * 1000)
 #define LONGEST_PAUSE_US (G_USEC_PER_SEC / 5)
 
-/* Waits for the server's first byte, or until UNTIL_US. True if there will be none. */
-static bool hangs_up(const Transport *transport, gint64 until_us)
+bool play_hangs_up(const Transport *transport, gint64 until_us)
 {
     struct pollfd wait = {.fd = transport_fd(transport), .events = POLLIN};
     gint64 left_us = until_us - g_get_monotonic_time();
@@ -92,7 +91,8 @@ Transport *play_reach(const PlayMode *mode, const PlayTarget *target, GError **e
 
     for (;;) {
         g_autoptr(Transport) transport = transport_connect(mode->address, mode->timeout_ms, error);
-        bool turned_away = limited && (transport == NULL || hangs_up(transport, patience.until_us));
+        bool turned_away =
+            limited && (transport == NULL || play_hangs_up(transport, patience.until_us));
         if (!turned_away || !patience_lasts(&patience))
             return g_steal_pointer(&transport);
         g_clear_error(error);

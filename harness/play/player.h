@@ -164,6 +164,9 @@ typedef struct Patience {
 
 Patience patience_with(const PlayMode *mode, const PlayTarget *target);
 
+/* Waits for the server's first byte, or until UNTIL_US. True if there will be none. */
+bool play_hangs_up(const Transport *transport, gint64 until_us);
+
 /* Waits a little, each time longer. False once the time is over. */
 bool patience_lasts(Patience *patience);
 

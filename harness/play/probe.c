@@ -225,7 +225,7 @@ static void learn(Player *player, unsigned wanted, PlayTarget *target)
             g_bytes_new(player->mode->export_name, strlen(player->mode->export_name));
         target->entered = player_enter(player, connection, name);
     }
-    target->silent = connection->received == 0 && !connection->closed && player->blocked;
+    target->silent = connection->received == 0 && player->blocked;
     if (target->silent)
         return;
     player_note_distrust(player, connection);
@@ -257,9 +257,24 @@ static PlayCase no_case(void)
                       .connections = 1};
 }
 
+/* A target that bears one client may still count the one that was there before us, who waited for its port to open,
+ * say, and hang up on us. */
+static Transport *reach_first(const PlayMode *mode, GError **error)
+{
+    const PlayTarget perhaps_limited = {.limited = true};
+    Patience patience = patience_with(mode, &perhaps_limited);
+
+    for (;;) {
+        g_autoptr(Transport) transport = transport_connect(mode->address, mode->timeout_ms, error);
+        if (transport == NULL || !play_hangs_up(transport, patience.until_us) ||
+            !patience_lasts(&patience))
+            return g_steal_pointer(&transport);
+    }
+}
+
 bool play_probe(const PlayMode *mode, unsigned wanted, PlayTarget *target, GError **error)
 {
-    Transport *transport = transport_connect(mode->address, mode->timeout_ms, error);
+    Transport *transport = reach_first(mode, error);
 
     *target = (PlayTarget){.connections = 1};
     if (transport == NULL)
