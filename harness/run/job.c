@@ -96,13 +96,16 @@ static void finish(Run *run, Task *task)
 
 /* Keeps count of the cases that could not get in, up to LIMIT in a row. A target that greets and then hangs up
  * is there, and costs no waiting. */
-static void note_hope(Run *run, const PlayResult *result, unsigned limit)
+static void note_hope(Run *run, const PlayCase *play_case, const PlayResult *result, unsigned limit)
 {
-    if (result->verdict == VERDICT_BLOCKED && result->doubtful && !result->hung_up)
+    if (result->verdict == VERDICT_BLOCKED && result->doubtful && !result->hung_up) {
         run->in_vain++;
-    else
+    } else {
         run->in_vain = 0;
-    if (run->in_vain >= (run->summary->target.silent ? HOPELESS_SILENT : limit))
+        run->reached = play_case;
+        run->beside = run->running > 1;
+    }
+    if (run->in_vain >= (run->reached == NULL ? HOPELESS_UNREACHED : limit))
         run->hopeless = true;
 }
 
@@ -122,7 +125,7 @@ void job_play(Job *job, Task *task)
         play_result_free(result); /* was cut short */
     } else {
         task->result = result;
-        note_hope(run, result, HOPELESS);
+        note_hope(run, task->play_case, result, HOPELESS);
         if (!result->doubtful)
             finish(run, task);
     }
@@ -154,7 +157,7 @@ static void replace(Run *run, Task *task, PlayResult *again)
     bool cut_short = again == NULL || (run_stopped(run) && again->verdict == VERDICT_ERROR);
 
     if (!cut_short)
-        note_hope(run, again, HOPELESS_ALONE);
+        note_hope(run, task->play_case, again, HOPELESS_ALONE);
     if (cut_short || (again->verdict == VERDICT_BLOCKED && task->result->verdict == VERDICT_FAIL)) {
         play_result_free(again);
         return;

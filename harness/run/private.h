@@ -87,8 +87,8 @@ void run_server_close(RunServer *server, unsigned timeout_ms, GPtrArray *finding
 #define HOPELESS 8u
 #define HOPELESS_ALONE 3u
 
-/* One that has not even greeted the probe is as good as gone: a case, tried twice, shows it. */
-#define HOPELESS_SILENT 1u
+/* One that has not even greeted the probe, or nobody since, is as good as gone: a case, tried twice, shows it. */
+#define HOPELESS_UNREACHED 1u
 
 typedef struct {
     const PlayCase *play_case;
@@ -105,12 +105,15 @@ typedef struct {
     RunServer *process; /* the server's process, where --pid told it */
     GMutex mutex;       /* guards what follows, the summary, the observers and PROCESS */
     GCond changed;
-    GPtrArray *setup; /* of Finding: seen on the way, by all cases */
-    guint next;       /* first task that no job has taken */
-    unsigned running; /* jobs */
-    unsigned in_vain; /* cases in a row that could not get in */
-    bool hopeless;    /* it looks as if the target had gone */
-    bool gone;        /* it has */
+    GPtrArray *setup;        /* of Finding: seen on the way, by all cases */
+    guint next;              /* first task that no job has taken */
+    unsigned running;        /* jobs */
+    unsigned in_vain;        /* cases in a row that could not get in */
+    bool hopeless;           /* it looks as if the target had gone */
+    bool gone;               /* it has */
+    const PlayCase *reached; /* the last case that found it there, or NULL … */
+    bool beside;             /* … and there were others beside it */
+    bool left;               /* the target has ended when the probe left it */
     GMutex writer; /* where connections don't see each other's writes, one case writes at a time */
 } Run;
 

@@ -155,14 +155,19 @@ static void play_rest(Job *job)
 /* Cases that were not even tried, because the target was gone. */
 static void give_up(Run *run)
 {
+    const char *why =
+        run->left
+            ? "not played: the target was gone when the probe had left it; it has to go on when "
+              "its clients leave (as qemu-nbd with --persistent)"
+            : "not played: the target has stopped answering";
+
     for (guint i = 0; i < run->tasks->len && !run_stopped(run); i++) {
         Task *task = &g_array_index(run->tasks, Task, i);
         if (task->done)
             continue;
         task->done = true;
-        run_file(
-            run->options, run->summary, task->play_case,
-            run_result(VERDICT_BLOCKED, g_strdup("not played: the target has stopped answering")));
+        run_file(run->options, run->summary, task->play_case,
+                 run_result(VERDICT_BLOCKED, g_strdup(why)));
     }
 }
 
@@ -250,6 +255,30 @@ static void sort_entries(Run *run)
     g_ptr_array_sort_with_data(run->summary->entries, by_order, order);
 }
 
+/* That connections were refused on the way into cases follows from it. */
+static void forget_refusals(GPtrArray *findings)
+{
+    const Requirement *served = requirement_find(REQ("robust.served-after"));
+
+    for (guint i = findings->len; i-- > 0;)
+        if (((const Finding *)findings->pdata[i])->requirement == served)
+            g_ptr_array_remove_index(findings, i);
+}
+
+/* The target accepts no connections any more. One that was there for the probe and for no case ends with its
+ * client, as it may have been told to: it is not to be tested so, and no failure. */
+static void note_gone(Run *run, const char *how)
+{
+    forget_refusals(run->setup);
+    run->left = run->reached == NULL && !run->summary->target.silent;
+    if (!run->left)
+        run_note(
+            run, REQ("robust.process-alive"),
+            g_strdup_printf("the target has gone (%s); the last case that found it there: %s%s",
+                            how, run->reached == NULL ? "none" : run->reached->id,
+                            run->beside ? ", others beside it" : ""));
+}
+
 /* A target can die of a case that was over already: at the end it has to accept connections still. Servers of
  * ours are ended, and may have more to say then. */
 static void check_alive(Run *run)
@@ -267,8 +296,7 @@ static void check_alive(Run *run)
     patient.timeout_ms *= PATIENCE;
     g_autoptr(Transport) transport = play_reach(&patient, &run->summary->target, &error);
     if (transport == NULL)
-        run_note(run, REQ("robust.process-alive"),
-                 g_strdup_printf("at the end of the run: %s", error->message));
+        note_gone(run, error->message);
 }
 
 static void play_all(Run *run)
@@ -281,8 +309,8 @@ static void play_all(Run *run)
         work_in_jobs(run, 1, play_rest);
         work_in_jobs(run, 1, replay_doubtful);
     }
-    give_up(run);
     check_alive(run);
+    give_up(run);
     run_file_setup(run->options, run->summary, run->setup);
     sort_entries(run);
 }

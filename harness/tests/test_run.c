@@ -331,7 +331,57 @@ static void a_target_that_is_gone_is_not_asked_for_ever(void)
     const RunEntry *setup = summary->entries->pdata[0], *last = summary->entries->pdata[60];
     CU_ASSERT_PTR_EQUAL(setup->play_case, summary->setup_case);
     CU_ASSERT_STRING_EQUAL(last->result->reason, "not played: the target has stopped answering");
+    CU_ASSERT_EQUAL(setup->result->findings->len, 1);
+    CU_ASSERT(g_str_has_prefix(setup->result->reason, "the target has gone ("));
+    CU_ASSERT(g_str_has_suffix(setup->result->reason, "; the last case that found it there: c0"));
     CU_ASSERT_EQUAL(run_exit_status(summary), 1);
+}
+
+/* It ends with its last client, as it may have been told to: no case has seen it do wrong. */
+static void a_target_that_leaves_with_the_probe_is_no_failure(void)
+{
+    static const char *const scripts[] = {"serve", "serve", "serve", "gone; serve", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(FLUSH_OF("a"), 60);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    CU_ASSERT_EQUAL(summary->entries->len, 60);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_BLOCKED], 60);
+    const RunEntry *second = summary->entries->pdata[1];
+    CU_ASSERT(g_str_has_prefix(second->result->reason,
+                               "not played: the target was gone when the probe had left it; "));
+    CU_ASSERT_EQUAL(run_exit_status(summary), 125);
+}
+
+static void a_target_that_closes_at_once_is_soon_given_up(void)
+{
+    static const char *const scripts[] = {"S close", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(FLUSH_OF("a"), 60);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_BLOCKED], 60);
+    const RunEntry *first = summary->entries->pdata[1], *second = summary->entries->pdata[2];
+    CU_ASSERT_STRING_EQUAL(first->result->reason, "the server closed the connection");
+    CU_ASSERT_STRING_EQUAL(second->result->reason, "not played: the target has stopped answering");
+    CU_ASSERT_FALSE(summary->target.limited);
+    CU_ASSERT_EQUAL(run_exit_status(summary), 1);
+}
+
+/* A server for one client may still count the one that waited for its port to open. */
+static void the_probe_comes_back_if_it_is_hung_up_on(void)
+{
+    static const char *const scripts[] = {"S close", "S close", "serve", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(FLUSH_OF("a"), 1);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    CU_ASSERT_TRUE(summary->target.entered);
+    RAN_IS(summary, "c0: pass");
 }
 
 static void a_target_that_hangs_up_on_all_options_is_not_given_up(void)
@@ -370,5 +420,8 @@ void run_tests(void)
     CU_ADD_TEST(suite, the_second_try_gets_more_time);
     CU_ADD_TEST(suite, a_target_that_refuses_is_an_error);
     CU_ADD_TEST(suite, a_target_that_is_gone_is_not_asked_for_ever);
+    CU_ADD_TEST(suite, a_target_that_leaves_with_the_probe_is_no_failure);
+    CU_ADD_TEST(suite, a_target_that_closes_at_once_is_soon_given_up);
+    CU_ADD_TEST(suite, the_probe_comes_back_if_it_is_hung_up_on);
     CU_ADD_TEST(suite, a_target_that_hangs_up_on_all_options_is_not_given_up);
 }
