@@ -45,6 +45,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(run)                                                                                     \
     SUITE(run_regions)                                                                             \
     SUITE(run_server)                                                                              \
+    SUITE(run_summary)                                                                             \
     SUITE(run_verdict)                                                                             \
     SUITE(scenario)                                                                                \
     SUITE(scenario_value)                                                                          \

@@ -64,12 +64,15 @@ static SoakBaseline *baseline_of(const SoakSummary *summary)
     return baseline;
 }
 
-static char *console_of(const SoakSummary *summary, const SoakBaseline *baseline)
+static char *shown_on(ReportConsole console, const SoakSummary *summary,
+                      const SoakBaseline *baseline)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    ReportConsole console = {.out = out, .again = "nbdconform soak"};
+
+    console.out = out;
+    console.again = "nbdconform soak";
     ReportSoak *report = report_soak_new(&console, " --crowd 9", baseline);
     const SoakObserver *observer = report_soak_observer(report);
 
@@ -81,6 +84,11 @@ static char *console_of(const SoakSummary *summary, const SoakBaseline *baseline
     report_soak_free(report);
     fclose(out);
     return text;
+}
+
+static char *console_of(const SoakSummary *summary, const SoakBaseline *baseline)
+{
+    return shown_on((ReportConsole){0}, summary, baseline);
 }
 
 /* ---- Reports ----------------------------------------------------------------------------------- */
@@ -115,6 +123,100 @@ static void what_a_server_prints_does_not_reach_the_terminal_as_it_is(void)
     CU_ASSERT_PTR_NULL(strchr(text, '\033'));
 }
 
+static void of_long_details_the_end_is_shown(void)
+{
+    SoakFinding *finding = made_finding(0, ENDING_CLOSE);
+    GString *details = g_string_new(NULL);
+
+    for (unsigned i = 0; i < 42; i++)
+        g_string_append_printf(details, "line %u\n", i);
+    soak_finding_settle(finding, SOAK_CRASHED, g_strdup("the server was killed"));
+    finding->details = g_string_free(details, FALSE);
+    g_autoptr(SoakSummary) summary = made_soak((SoakFinding *[]){finding, NULL});
+    g_autofree char *text = console_of(summary, NULL);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "the server was killed\n    … 2 more lines\n    line 2\n    line 3\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n    line 41\n    repeat: "));
+}
+
+static SoakFinding *made_skip(unsigned phase, const char *reason)
+{
+    SoakFinding *finding = made_finding(phase, ENDING_VANISH);
+
+    soak_finding_settle(finding, SOAK_SKIPPED, g_strdup(reason));
+    return finding;
+}
+
+static void skips_are_counted_by_reason_the_most_frequent_first(void)
+{
+    g_autoptr(SoakSummary) summary =
+        made_soak((SoakFinding *[]){made_skip(0, "a"), made_skip(1, "b"), made_skip(2, "b"),
+                                    made_skip(3, "c"), made_skip(4, "c"), made_skip(5, "c"), NULL});
+    g_autofree char *text = console_of(summary, NULL);
+
+    CU_ASSERT(g_str_has_prefix(text, "skipped   3: c\nskipped   2: b\nskipped   1: a\n"));
+}
+
+static void what_is_clean_is_shown_to_who_asks_for_all(void)
+{
+    g_autoptr(SoakSummary) summary =
+        made_soak((SoakFinding *[]){made_finding(0, ENDING_CLOSE), NULL});
+    g_autofree char *name = soak_finding_name(summary->findings->pdata[0]);
+    g_autofree char *line = g_strdup_printf("clean    %s\n", name);
+    g_autofree char *brief = console_of(summary, NULL);
+    g_autofree char *verbose = shown_on((ReportConsole){.verbose = true}, summary, NULL);
+
+    CU_ASSERT_PTR_NULL(strstr(brief, name));
+    CU_ASSERT(g_str_has_prefix(verbose, line));
+}
+
+/* A leak that was found could not have hidden. */
+static void what_could_have_hidden_is_of_the_clean_points(void)
+{
+    SoakFinding *leak = made_leak(1);
+
+    leak->detectable[SOAK_FD] = 1;
+    g_autoptr(SoakSummary) summary =
+        made_soak((SoakFinding *[]){leak, made_finding(0, ENDING_CLOSE), NULL});
+    g_autofree char *text = console_of(summary, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, " in 16 cycles, or 512 bytes a cycle.\n"));
+    summary->measured = false;
+    summary->note = g_strdup("a note\033");
+    g_autofree char *unknown = console_of(summary, NULL);
+    CU_ASSERT_PTR_NULL(strstr(unknown, " in 16 cycles"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(unknown, "nothing was measured"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(unknown, "\na note\\x1b\n"));
+}
+
+static void the_closing_line_has_the_colour_of_the_worst(void)
+{
+    static const SoakVerdict bad[] = {SOAK_LEAKS, SOAK_CRASHED, SOAK_UNSERVED};
+    g_autoptr(SoakSummary) clean =
+        made_soak((SoakFinding *[]){made_finding(0, ENDING_CLOSE), NULL});
+    g_autofree char *good = shown_on((ReportConsole){.colour = true}, clean, NULL);
+
+    clean->interrupted = true;
+    clean->duration_ms = 1234;
+    g_autofree char *interrupted = console_of(clean, NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(good, "\033[32m1 points: "));
+    CU_ASSERT(g_str_has_suffix(good, " reconnects in 0.0 s\n"));
+    CU_ASSERT(g_str_has_suffix(interrupted, "; 1000 reconnects in 1.2 s, interrupted\n"));
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        SoakFinding *finding = made_leak(1);
+        finding->verdict = bad[i];
+        g_autoptr(SoakSummary) summary = made_soak((SoakFinding *[]){finding, NULL});
+        g_autofree char *text = shown_on((ReportConsole){.colour = true}, summary, NULL);
+        g_autoptr(SoakBaseline) baseline = baseline_of(summary);
+        g_autofree char *known = shown_on((ReportConsole){.colour = true}, summary, baseline);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "\033[1;31m1 points: "));
+        CU_ASSERT(g_str_has_prefix(text, "\033[1;31m"));
+        CU_ASSERT_PTR_NULL(strstr(text, " (known)\n"));
+        CU_ASSERT(g_str_has_prefix(known, "\033[33m"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(known, " (known)\n"));
+        CU_ASSERT_PTR_NULL(strstr(known, "no longer: "));
+    }
+}
+
 static void the_document_has_what_programs_ask_for(void)
 {
     SoakFinding *skipped = made_finding(0, ENDING_VANISH);
@@ -131,6 +233,52 @@ static void the_document_has_what_programs_ask_for(void)
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(leak, "verdict")), "leak");
     CU_ASSERT_DOUBLE_EQUAL(json_real_value(json_object_get(leak, "fd_per_cycle")), 0.125, 1e-9);
     CU_ASSERT_TRUE(json_is_null(json_object_get(json_array_get(points, 1), "fd_per_cycle")));
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(document, "cycles")), 1000);
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(leak, "cycles")), 144);
+    CU_ASSERT_EQUAL(json_object_size(json_object_get(document, "summary")), SOAK_VERDICTS);
+    CU_ASSERT_TRUE(json_is_true(json_object_get(document, "measured")));
+    CU_ASSERT_TRUE(json_is_false(json_object_get(document, "interrupted")));
+    CU_ASSERT_TRUE(json_is_false(json_object_get(document, "tls")));
+    CU_ASSERT_TRUE(json_is_false(json_object_get(leak, "confirmed")));
+    CU_ASSERT_TRUE(json_is_false(json_object_get(leak, "known")));
+    CU_ASSERT_EQUAL(g_strcmp0(json_string_value(json_object_get(leak, "fd_kind")), "socket"), 0);
+    CU_ASSERT_TRUE(json_is_null(json_object_get(json_array_get(points, 1), "fd_kind")));
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(leak, "leaks")), 1);
+    json_decref(document);
+}
+
+static void the_document_tells_what_a_baseline_knew(void)
+{
+    g_autoptr(SoakSummary) summary =
+        made_soak((SoakFinding *[]){made_leak(1), made_finding(0, ENDING_CLOSE), NULL});
+    g_autoptr(SoakBaseline) baseline = baseline_of(summary);
+
+    summary->interrupted = true;
+    summary->duration_ms = 1234;
+    ((SoakFinding *)summary->findings->pdata[0])->confirmed = true;
+    g_autofree char *text = report_soak_json(summary, "it", baseline);
+    json_t *document = json_loads(text, 0, NULL), *points = json_object_get(document, "points");
+    json_t *leak = json_array_get(points, 0), *clean = json_array_get(points, 1);
+    CU_ASSERT_TRUE(json_is_true(json_object_get(leak, "known")));
+    CU_ASSERT_TRUE(json_is_false(json_object_get(clean, "known")));
+    CU_ASSERT_TRUE(json_is_true(json_object_get(leak, "confirmed")));
+    CU_ASSERT_TRUE(json_is_true(json_object_get(document, "interrupted")));
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(document, "duration_ms")), 1234);
+    json_decref(document);
+}
+
+static void what_was_not_measured_has_no_rate(void)
+{
+    g_autoptr(SoakSummary) summary =
+        made_soak((SoakFinding *[]){made_finding(0, ENDING_CLOSE), NULL});
+
+    summary->measured = false;
+    g_autofree char *text = report_soak_json(summary, "it", NULL);
+    json_t *document = json_loads(text, 0, NULL);
+    json_t *point = json_array_get(json_object_get(document, "points"), 0);
+    CU_ASSERT_TRUE(json_is_null(json_object_get(point, "fd_per_cycle")));
+    CU_ASSERT_TRUE(
+        json_is_null(json_object_get(json_object_get(point, "detectable"), "fd_per_cycle")));
     json_decref(document);
 }
 
@@ -237,6 +385,8 @@ static void a_baseline_knows_what_leaked_before_and_no_faster(void)
     CU_ASSERT_EQUAL(new_faults(made_leak(1), made_leak(1.2)), 0);
     CU_ASSERT_EQUAL(new_faults(made_leak(1), made_leak(2)), 1);
     CU_ASSERT_EQUAL(new_faults(made_leak(0.125), made_leak(1)), 1);
+    /* what differs by less than can be told */
+    CU_ASSERT_EQUAL(new_faults(made_leak(0.125), made_leak(0.24)), 0);
     CU_ASSERT_EQUAL(new_faults(made_finding(1, ENDING_RESET), made_leak(1)), 1);
     SoakFinding *crash = made_leak(1);
     crash->verdict = SOAK_CRASHED;
@@ -284,7 +434,16 @@ static void a_baseline_tells_whether_it_was_inside_tls(void)
 static void other_documents_are_no_baselines(void)
 {
     static const char *const texts[] = {
-        "", "{", "{}", "[]", "{\"points\": [{}]}", "{\"points\": [{\"phase\": 1}]}"};
+        "",
+        "{",
+        "{}",
+        "[]",
+        "{\"points\": [{}]}",
+        "{\"points\": [{\"phase\": 1}]}",
+        "{\"points\": {}}",
+        "{\"points\": [{\"phase\": \"x\", \"ending\": \"close\", \"verdict\": \"odd\"}]}",
+        "{\"points\": [{\"ending\": \"close\", \"verdict\": \"clean\"}]}",
+        "{\"points\": [{\"phase\": \"x\", \"verdict\": \"clean\"}]}"};
 
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autofree char *path = NULL;
@@ -351,7 +510,14 @@ void soak_report_tests(void)
 
     CU_ADD_TEST(suite, a_leak_is_named_with_its_rate_its_place_and_how_to_repeat_it);
     CU_ADD_TEST(suite, what_a_server_prints_does_not_reach_the_terminal_as_it_is);
+    CU_ADD_TEST(suite, of_long_details_the_end_is_shown);
+    CU_ADD_TEST(suite, skips_are_counted_by_reason_the_most_frequent_first);
+    CU_ADD_TEST(suite, what_is_clean_is_shown_to_who_asks_for_all);
+    CU_ADD_TEST(suite, what_could_have_hidden_is_of_the_clean_points);
+    CU_ADD_TEST(suite, the_closing_line_has_the_colour_of_the_worst);
     CU_ADD_TEST(suite, the_document_has_what_programs_ask_for);
+    CU_ADD_TEST(suite, the_document_tells_what_a_baseline_knew);
+    CU_ADD_TEST(suite, what_was_not_measured_has_no_rate);
     CU_ADD_TEST(suite, nothing_played_is_no_success);
     CU_ADD_TEST(suite, what_a_sanitizer_says_at_the_end_is_a_leak_of_the_point);
     CU_ADD_TEST(suite, an_error_at_the_end_is_a_crash);

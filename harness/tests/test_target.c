@@ -49,6 +49,8 @@ static void plain_names_are_understood(void)
 {
     understood("127.0.0.1", "127.0.0.1:10809", NULL);
     understood("127.0.0.1:99", "127.0.0.1:99", NULL);
+    understood("127.0.0.1:1", "127.0.0.1:1", NULL);
+    understood("127.0.0.1:65535", "127.0.0.1:65535", NULL);
     understood(":99", "localhost:99", NULL);
     understood("[::1]", "[::1]:10809", NULL);
     understood("[::1]:99", "[::1]:99", NULL);
@@ -72,6 +74,10 @@ static void mistakes_in_plain_names_are_named(void)
     mistake("[127.0.0.1]:5", "no IPv6");
     mistake("[]", "no IPv6");
     mistake("two words", "spaces");
+    mistake("con\1trol", "spaces");
+    mistake("[::1x%lo]", "no IPv6");
+    mistake("127:/x", "neither HOST:PORT nor a URI");
+    mistake("\xff/x", "unix:PATH");
     mistake("unix:", "path is missing");
     mistake("127.0.0.1:10809/disk", "nbd://");
     mistake("run/nbd.sock", "unix:PATH");
@@ -91,6 +97,7 @@ static void uris_of_tcp_are_understood(void)
     understood("nbd:///x", "localhost:10809", "x");
     understood("nbd://user@127.0.0.1/x", "127.0.0.1:10809", "x");
     understood("nbd://127.0.0.1/x?x-mine=1&x-other", "127.0.0.1:10809", "x");
+    understood("nbd://127.0.0.1/x?&x-mine=1&", "127.0.0.1:10809", "x");
 }
 
 static void uris_of_sockets_are_understood(void)
@@ -129,8 +136,10 @@ static void mistakes_in_uris_are_named(void)
     mistake("nbd://127.0.0.1:x/", "x");
     mistake("nbd://::1/", "nbd://HOST:PORT/EXPORT");
     mistake("nbd://[::1/", "[::1");
-    mistake("nbd://127.0.0.1/a b", "%20");
-    mistake("nbd://127.0.0.1/a\nb", "%0A");
+    mistake("nbd://127.0.0.1/a b", "no spaces; byte 18 would be written %20");
+    mistake("nbd://127.0.0.1/a\nb", "no control characters; byte 18 would be written %0A");
+    mistake("nbd://127.0.0.1/?a%00b=1", "not well encoded");
+    mistake("nbd://127.0.0.1/?xmine=1", "unknown parameter");
     mistake("nbd://127.0.0.1/%zz", "%");
     mistake("nbd://127.0.0.1/%00", "NUL");
     mistake("nbd://127.0.0.1/%ff", "UTF-8");
@@ -139,13 +148,24 @@ static void mistakes_in_uris_are_named(void)
     mistake("nbd://127.0.0.1/?sokcet=/x", "\"sokcet\"");
     mistake("nbd://127.0.0.1/?a%0Ab=/x", "unknown parameter");
     mistake("nbd+unix:///disk", "socket=PATH");
+    mistake("nbd+unix:///?socket", "empty");
     mistake("nbd+unix:///?socket=", "empty");
     mistake("nbd+unix:///?socket=%00", "empty");
     mistake("nbd+unix:///?socket=a%00b", "NUL");
     mistake("nbd+unix:///?socket=/a&socket=/b", "twice");
     mistake("nbd+unix://run/s?socket=/a", "\"run\"");
+    mistake("nbd+unix://:99/x?socket=/a", "no host");
     mistake("nbds://127.0.0.1/?tls-type=none", "anon, x509, psk");
     mistake("nbds://127.0.0.1/?tls-verify-peer=yes", "neither 0 nor 1");
+}
+
+/* Where no authority comes before it, as target_parse() never has it. */
+static void a_path_starts_with_a_slash(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    CU_ASSERT_PTR_NULL(uri_parse("nbd:x", &error));
+    CU_ASSERT(error != NULL && strstr(error->message, "does not start with /") != NULL);
 }
 
 static void an_export_name_may_have_4096_bytes_and_no_more(void)
@@ -177,6 +197,17 @@ static void tls_is_understood(void)
     g_autoptr(Target) plain = target_parse("nbd://127.0.0.1/x?tls-hostname=h", NULL);
     CU_ASSERT(!plain->tls.required && !plain->tls.verify_peer);
     CU_ASSERT_STRING_EQUAL(plain->tls.parameter, "tls-hostname");
+    CU_ASSERT_STRING_EQUAL(plain->tls.hostname, "h");
+    CU_ASSERT_EQUAL(plain->tls.type, TARGET_TLS_ANY);
+    g_autoptr(Target) certified =
+        target_parse("nbds://a%20b@127.0.0.1/x?tls-verify-peer=1&tls-type=x509", NULL);
+    CU_ASSERT(certified->tls.required && certified->tls.verify_peer);
+    CU_ASSERT_EQUAL(certified->tls.type, TARGET_TLS_X509);
+    CU_ASSERT_STRING_EQUAL(certified->tls.username, "a b");
+    CU_ASSERT_STRING_EQUAL(certified->tls.parameter, "tls-type");
+    g_autoptr(Target) open = target_parse("nbd+unix:///x?socket=/run/s&tls-verify-peer=1", NULL);
+    CU_ASSERT(!open->tls.required && !open->tls.verify_peer);
+    CU_ASSERT_STRING_EQUAL(open->tls.parameter, "tls-verify-peer");
     g_autoptr(Target) local =
         target_parse("nbds+unix://alice@/x?socket=/run/s&tls-type=psk&tls-verify-peer=0", NULL);
     CU_ASSERT(local->tls.required && !local->tls.verify_peer);
@@ -215,6 +246,7 @@ void target_tests(void)
         {"URIs of sockets are understood", uris_of_sockets_are_understood},
         {"an abstract socket starts with NUL", an_abstract_socket_starts_with_nul},
         {"mistakes in URIs are named", mistakes_in_uris_are_named},
+        {"a path starts with a slash", a_path_starts_with_a_slash},
         {"an export name may have 4096 bytes and no more",
          an_export_name_may_have_4096_bytes_and_no_more},
         {"a socket path that no socket can have is a mistake",
