@@ -99,7 +99,7 @@ typedef struct {
 extern const VerbTable play_setup_verbs, play_send_handshake_verbs, play_send_request_verbs,
     play_send_verbs, play_expect_handshake_verbs, play_expect_transmission_verbs, play_tls_verbs,
     play_request_verbs, play_replies_verbs, play_status_verbs, play_process_verbs,
-    play_engine_verbs, play_listed_verbs, play_measure_verbs;
+    play_engine_verbs, play_listed_verbs, play_alone_verbs, play_measure_verbs;
 
 /* All of them, under the manual's headings. */
 typedef struct {

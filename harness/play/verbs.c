@@ -15,6 +15,7 @@ const VerbChapter play_chapters[] = {
     {"The server's process", &play_process_verbs},
     {"Engines", &play_engine_verbs},
     {NULL, &play_listed_verbs},
+    {NULL, &play_alone_verbs},
     {"Engines that measure", &play_measure_verbs},
 };
 const size_t play_chapter_count = G_N_ELEMENTS(play_chapters);

@@ -13,6 +13,7 @@ enum { TEST_SECONDS = 300 };
 #define SUITES(SUITE)                                                                              \
     SUITE(catalogue)                                                                               \
     SUITE(play)                                                                                    \
+    SUITE(play_alone)                                                                              \
     SUITE(play_end)                                                                                \
     SUITE(play_bounds)                                                                             \
     SUITE(play_compile)                                                                            \
