@@ -200,18 +200,25 @@ static bool shake(TlsSession *session)
     return session->established;
 }
 
-/* Bytes from inside; 0: there are none now, or TLS is over. */
-static ssize_t decrypt(TlsSession *session, void *buffer, size_t size)
+/* Bytes from inside, of all records that have come: so requests are answered together that came together. 0: there
+ * are none now, or TLS is over. */
+static ssize_t decrypt(TlsSession *session, uint8_t *buffer, size_t size)
 {
     bool going = session->end == SESSION_GOES_ON;
+    unsigned idle = 0;
+    size_t done = 0;
 
-    for (unsigned turn = 0; going && turn < TURNS; turn++) {
-        ssize_t n = gnutls_record_recv(session->gnutls, buffer, size);
-        if (n > 0)
-            return n;
-        going = heed(session, (int)n);
+    while (going && done < size && idle < TURNS) {
+        ssize_t n = gnutls_record_recv(session->gnutls, buffer + done, size - done);
+        if (n > 0) {
+            done += (size_t)n;
+            going = tls_session_pending(session);
+        } else {
+            idle++;
+            going = heed(session, (int)n);
+        }
     }
-    return 0;
+    return (ssize_t)done;
 }
 
 ssize_t tls_session_receive(TlsSession *session, void *buffer, size_t size)
