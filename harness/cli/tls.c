@@ -81,7 +81,7 @@ static bool load(const CliTls *options, const TargetTls *uri, TransportTls **set
 
     if (uri->type == TARGET_TLS_PSK && options->psk == NULL)
         return cli_mistake(error, "--target: tls-type=psk needs --tls-psk FILE");
-    *settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &wanted, &wrong);
+    *settings = transport_tls_new(&wanted, &wrong);
     return *settings != NULL || cli_mistake(error, "TLS: %s", wrong->message);
 }
 

@@ -30,11 +30,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     const RefConfig config = {.exports = exports,
                               .export_count = G_N_ELEMENTS(exports),
                               .memory = 16 * MIB,
-                              .tls = keys_of_reference()};
+                              .tls = keys_of_server()};
 
     (void)argc;
     (void)argv;
-    keys = keys_new(TRANSPORT_TLS_CLIENT);
+    keys = keys_of_client();
     served_start(&served, &config);
     return 0;
 }

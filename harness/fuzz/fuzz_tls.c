@@ -1,4 +1,4 @@
-/* Fuzz target: TLS of one stream, either side's, with a hostile peer or a hostile line.
+/* Fuzz target: TLS of one stream, the harness's or the reference server's, with a hostile peer or a hostile line.
  *
  * The first byte of an input says who is to suffer, and from what: a peer that sends the other bytes in place of
  * TLS, or a line that damages what an honest peer sends. Then what is delivered is where the peer's bytes begin,
@@ -12,6 +12,7 @@
 
 #include "fuzz/fuzz.h"
 #include "fuzz/keys.h"
+#include "reference/tls.h"
 
 enum { SUFFERS_SERVER = 1, HONEST_PEER = 2, RELAYED_PIECES = 4 };
 
@@ -19,39 +20,105 @@ enum { SUFFERS_SERVER = 1, HONEST_PEER = 2, RELAYED_PIECES = 4 };
 #define MANY 64   /* calls in a row that move nothing */
 #define DAMAGE 4u /* bytes that tell of one: where, what, how much */
 
-static TransportTls *keys[2];
+static TransportTls *client_keys;
+static RefTls *server_keys;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    keys[TRANSPORT_TLS_CLIENT] = keys_new(TRANSPORT_TLS_CLIENT);
-    keys[TRANSPORT_TLS_SERVER] = keys_new(TRANSPORT_TLS_SERVER);
+    client_keys = keys_of_client();
+    server_keys = keys_of_server();
     return 0;
 }
 
 typedef struct {
-    Transport *transport;
-    int line; /* the other end of its socket */
+    Transport *transport; /* a server's is plain, and only holds its socket */
+    TlsSession *session;  /* a server's; NULL: a client */
+    int line;             /* the other end of its socket */
     GByteArray *heard;
     bool closed;
 } End;
 
-static void end_open(End *end, TransportTlsSide side)
+static void end_open(End *end, bool server)
 {
     int fds[2];
 
     FUZZ_HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     *end = (End){.transport = transport_adopt(fds[0]), .line = fds[1], .heard = g_byte_array_new()};
-    FUZZ_HOLDS(transport_tls_start(end->transport, keys[side], NULL, NULL, 0, NULL));
+    if (server)
+        end->session = tls_session_new(fds[0], server_keys, NULL, false, NULL, 0);
+    FUZZ_HOLDS(server ? end->session != NULL
+                      : transport_tls_start(end->transport, client_keys, NULL, NULL, 0, NULL));
 }
 
 static void end_close(End *end)
 {
+    tls_session_free(end->session);
     transport_free(end->transport);
     close(end->line);
     g_byte_array_unref(end->heard);
 }
+
+/* ---- What both sides can do ------------------------------------------------------------------- */
+
+static TransportStatus status_of(ssize_t moved, size_t *done)
+{
+    *done = (size_t)MAX(moved, 0);
+    if (moved > 0)
+        return TRANSPORT_DONE;
+    return moved < 0 && errno == EAGAIN ? TRANSPORT_AGAIN : TRANSPORT_CLOSED;
+}
+
+static TransportStatus end_read(End *end, void *buffer, size_t size, size_t *done)
+{
+    return end->session == NULL ? transport_read(end->transport, buffer, size, done)
+                                : status_of(tls_session_receive(end->session, buffer, size), done);
+}
+
+static TransportStatus end_write(End *end, const void *bytes, size_t size, size_t *done)
+{
+    return end->session == NULL ? transport_write(end->transport, bytes, size, done)
+                                : status_of(tls_session_send(end->session, bytes, size), done);
+}
+
+static short end_events(const End *end)
+{
+    if (end->session == NULL)
+        return transport_events(end->transport, POLLIN);
+    return (short)(POLLIN | (tls_session_flush(end->session) ? 0 : POLLOUT));
+}
+
+static bool end_pending(const End *end)
+{
+    return end->session == NULL ? transport_pending(end->transport)
+                                : tls_session_pending(end->session);
+}
+
+static void end_shutdown(End *end)
+{
+    if (end->session == NULL) {
+        transport_shutdown(end->transport);
+        return;
+    }
+    tls_session_notify(end->session);
+    tls_session_shut(end->session);
+}
+
+static bool is_open(const End *end)
+{
+    return end->session == NULL ? transport_tls_facts(end->transport).state == TRANSPORT_TLS_OPEN
+                                : tls_session_facts(end->session).established &&
+                                      tls_session_facts(end->session).end == SESSION_GOES_ON;
+}
+
+static bool was_notified(const End *end)
+{
+    return end->session == NULL ? transport_tls_facts(end->transport).state == TRANSPORT_TLS_CLOSED
+                                : tls_session_facts(end->session).end == SESSION_NOTIFIED;
+}
+
+/* ---- What they do ------------------------------------------------------------------------------ */
 
 /* Hears all that has come, as long as poll() or the transport itself says that there is something. */
 static void end_run(End *end)
@@ -61,12 +128,11 @@ static void end_run(End *end)
     size_t done;
 
     while (!end->closed) {
-        struct pollfd wait = {.fd = transport_fd(end->transport),
-                              .events = transport_events(end->transport, POLLIN)};
+        struct pollfd wait = {.fd = transport_fd(end->transport), .events = end_events(end)};
         FUZZ_HOLDS(wait.events != 0);
-        if (!transport_pending(end->transport) && poll(&wait, 1, 0) == 0)
+        if (!end_pending(end) && poll(&wait, 1, 0) == 0)
             return;
-        TransportStatus status = transport_read(end->transport, bytes, sizeof bytes, &done);
+        TransportStatus status = end_read(end, bytes, sizeof bytes, &done);
         if (status == TRANSPORT_DONE) {
             FUZZ_HOLDS(done > 0 && done <= sizeof bytes);
             g_byte_array_append(end->heard, bytes, (guint)done);
@@ -77,8 +143,12 @@ static void end_run(End *end)
     }
 }
 
-static void check(End *end)
+static void check(const End *end)
 {
+    if (end->session != NULL) {
+        FUZZ_HOLDS(end->heard->len == 0 || tls_session_facts(end->session).established);
+        return;
+    }
     TransportTlsFacts facts = transport_tls_facts(end->transport);
     const char *problem = transport_problem(end->transport);
 
@@ -95,8 +165,8 @@ static void hang_up(End *end)
     end_run(end);
     FUZZ_HOLDS(end->closed);
     check(end);
-    FUZZ_HOLDS(transport_tls_facts(end->transport).state != TRANSPORT_TLS_OPEN);
-    transport_shutdown(end->transport);
+    FUZZ_HOLDS(!is_open(end));
+    end_shutdown(end);
 }
 
 /* The socket takes it: who listens has taken all that came before. */
@@ -171,8 +241,7 @@ static void run_both(End *victim, End *peer, Line *line, size_t piece)
     } while (moved);
 }
 
-static void talk_to_honest_peer(End *victim, TransportTlsSide side, const uint8_t *data,
-                                size_t size, size_t piece)
+static void talk_to_honest_peer(End *victim, const uint8_t *data, size_t size, size_t piece)
 {
     Line line = {.damages = data + 1, .count = size == 0 ? 0 : MIN(data[0], (size - 1) / DAMAGE)};
     size_t used = MIN(size, 1 + line.count * DAMAGE), done = 0;
@@ -181,23 +250,22 @@ static void talk_to_honest_peer(End *victim, TransportTlsSide side, const uint8_
     End peer;
 
     size -= used;
-    end_open(&peer, side);
+    end_open(&peer, victim->session == NULL);
     run_both(victim, &peer, &line, piece);
     for (size_t sent = 0; sent < size; sent += done) {
-        TransportStatus status = transport_write(peer.transport, said + sent, size - sent, &done);
+        TransportStatus status = end_write(&peer, said + sent, size - sent, &done);
         if (status == TRANSPORT_CLOSED || (stuck && status == TRANSPORT_AGAIN))
             break;
         stuck = status == TRANSPORT_AGAIN;
         run_both(victim, &peer, &line, piece);
     }
-    transport_shutdown(peer.transport);
+    end_shutdown(&peer);
     run_both(victim, &peer, &line, piece);
     hang_up(victim);
     for (guint i = 0; i < victim->heard->len; i++)
         FUZZ_HOLDS(i < size && victim->heard->data[i] == said[i]);
     if (!line.damaged)
-        FUZZ_HOLDS(victim->heard->len == size &&
-                   transport_tls_facts(victim->transport).state == TRANSPORT_TLS_CLOSED);
+        FUZZ_HOLDS(victim->heard->len == size && was_notified(victim));
     end_close(&peer);
 }
 
@@ -205,16 +273,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2 || size > LONGEST)
         return 0;
-    const TransportTlsSide side =
-        data[0] & SUFFERS_SERVER ? TRANSPORT_TLS_SERVER : TRANSPORT_TLS_CLIENT;
-    const TransportTlsSide other =
-        data[0] & SUFFERS_SERVER ? TRANSPORT_TLS_CLIENT : TRANSPORT_TLS_SERVER;
     const size_t piece = data[0] & RELAYED_PIECES ? 1 + data[0] / 8u : SIZE_MAX / 2;
     End victim;
 
-    end_open(&victim, side);
+    end_open(&victim, data[0] & SUFFERS_SERVER);
     if (data[0] & HONEST_PEER) {
-        talk_to_honest_peer(&victim, other, data + 1, size - 1, piece);
+        talk_to_honest_peer(&victim, data + 1, size - 1, piece);
     } else {
         send_bytes(&victim, data + 1, size - 1, piece);
         hang_up(&victim);

@@ -15,16 +15,16 @@ static char *make_file(void)
     return g_strdup_printf("/proc/self/fd/%d", fd);
 }
 
-TransportTls *keys_new(TransportTlsSide side)
+TransportTls *keys_of_client(void)
 {
     g_autofree char *path = make_file();
     const TransportTlsOptions options = {.psk_file = path, .username = "fuzz"};
-    TransportTls *keys = transport_tls_new(side, &options, NULL);
+    TransportTls *keys = transport_tls_new(&options, NULL);
     FUZZ_HOLDS(keys != NULL);
     return keys;
 }
 
-RefTls *keys_of_reference(void)
+RefTls *keys_of_server(void)
 {
     g_autofree char *path = make_file();
     const RefTlsOptions options = {.psk_file = path};

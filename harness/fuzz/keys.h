@@ -5,10 +5,8 @@
 #include "reference/reference.h"
 #include "transport/tls.h"
 
-/* What a side needs, to be had once. It lives as long as the process. */
-TransportTls *keys_new(TransportTlsSide side);
-
-/* … and what the reference server does. */
-RefTls *keys_of_reference(void);
+/* What a client, and the reference server, need, to be had once. They live as long as the process. */
+TransportTls *keys_of_client(void);
+RefTls *keys_of_server(void);
 
 #endif

@@ -39,7 +39,7 @@ void way_tls_begun(int fd)
 
 static TransportTlsEngine *begin(int fd)
 {
-    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &options, NULL);
+    g_autoptr(TransportTls) settings = transport_tls_new(&options, NULL);
     TransportTlsEngine *engine = transport_tls_engine_new(settings);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(engine);

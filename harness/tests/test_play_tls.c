@@ -18,7 +18,7 @@ static PlayResult *play_quirk(const char *lines, ServerTls server_tls, PlayTls t
     const RefTlsOptions own = {.certificates = CERTIFICATES("good")};
     const TransportTlsOptions ours = {.certificates = certificates, .verify_peer = true};
     g_autoptr(RefTls) server_settings = ref_tls_new(&own, NULL);
-    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &ours, NULL);
+    g_autoptr(TransportTls) settings = transport_tls_new(&ours, NULL);
     const RefExport exports[] = {{.name = "disk", .size = 1u << 20}};
     RefConfig config = {.exports = exports,
                         .export_count = 1,

@@ -135,7 +135,7 @@ static void client_dial(Client *client, const Secure *secure)
 
 static void client_begin_tls(Client *client, const TransportTlsOptions *options)
 {
-    client->settings = transport_tls_new(TRANSPORT_TLS_CLIENT, options, NULL);
+    client->settings = transport_tls_new(options, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(client->settings);
     CU_ASSERT(transport_tls_start(client->transport, client->settings, NULL, NULL, 0, NULL));
 }
@@ -330,6 +330,25 @@ static void without_settings_there_is_no_tls(void)
     CU_ASSERT_PTR_NULL(ref_server_new(&required, NULL));
 }
 
+static void is_refused(RefTlsOptions options, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+
+    CU_ASSERT_PTR_NULL(ref_tls_new(&options, &error));
+    CU_ASSERT_FATAL(g_error_matches(error, REF_ERROR, REF_ERROR_CONFIG));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error->message, why));
+}
+
+static void unfit_settings_are_told(void)
+{
+    is_refused((RefTlsOptions){.priorities = NULL}, "needs certificates");
+    is_refused((RefTlsOptions){.certificates = "/nonexistent"}, "/nonexistent");
+    is_refused((RefTlsOptions){.psk_file = "/nonexistent"}, "/nonexistent");
+    is_refused((RefTlsOptions){.certificates = CERTIFICATES("anonymous")}, "server-cert.pem");
+    is_refused((RefTlsOptions){.psk_file = CERTIFICATES("keys.psk"), .priorities = "NORMAL:+ODD"},
+               "NORMAL:+ODD");
+}
+
 void reference_tls_tests(void)
 {
     CU_TestInfo tests[] = {
@@ -343,6 +362,7 @@ void reference_tls_tests(void)
         {"strangers are turned away", strangers_are_turned_away},
         {"silence in the handshake disturbs nobody", silence_in_the_handshake_disturbs_nobody},
         {"without settings there is no TLS", without_settings_there_is_no_tls},
+        {"unfit settings are told", unfit_settings_are_told},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"TLS of the reference server", NULL, NULL, NULL, NULL, tests},

@@ -32,7 +32,7 @@ static void play_all(const RefConfig *config, const TransportTlsOptions *options
 {
     RefServer *server = raw_serve(config, POINTS_DISK_SIZE);
     g_autoptr(TransportAddress) address = points_address(server);
-    g_autoptr(TransportTls) client = transport_tls_new(TRANSPORT_TLS_CLIENT, options, NULL);
+    g_autoptr(TransportTls) client = transport_tls_new(options, NULL);
     SoakTarget target = points_target(address);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(client);
@@ -72,7 +72,7 @@ static void pre_shared_keys_do_as_well_over_a_unix_socket(void)
 static void crowds_stand_inside_tls(void)
 {
     g_autoptr(RefTls) settings = ref_tls_new(&keeper, NULL);
-    g_autoptr(TransportTls) client = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
+    g_autoptr(TransportTls) client = transport_tls_new(&nobody, NULL);
     const RefConfig config = {.tls = settings, .tls_required = true};
     RefServer *server = raw_serve(&config, POINTS_DISK_SIZE);
     g_autoptr(TransportAddress) address = points_address(server);
@@ -106,7 +106,7 @@ static GBytes *said_of_tls(FakeServer *fake)
 /* One client of KIND, at a server that grants TLS, and says nothing of it. */
 static CrowdResult stand_before(FakeServer *fake, CrowdKind kind)
 {
-    g_autoptr(TransportTls) tls = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
+    g_autoptr(TransportTls) tls = transport_tls_new(&nobody, NULL);
     SoakTarget target = points_target(fake_server_address(fake));
     CrowdResult result;
 
@@ -149,7 +149,7 @@ static void slow_clients_begin_tls_byte_by_byte(void)
     const char *const scripts[] = {GRANTED "take 1", NULL};
     const SoakPoint point = {soak_phase("after-tls-hello"), ENDING_CLOSE};
     g_autoptr(FakeServer) fake = fake_server_play(scripts);
-    g_autoptr(TransportTls) tls = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
+    g_autoptr(TransportTls) tls = transport_tls_new(&nobody, NULL);
     SoakTarget target = points_target(fake_server_address(fake));
     Client client;
 
@@ -186,7 +186,7 @@ static bool fits(const char *phase, SoakEnding ending, const TransportTls *tls)
 
 static void tls_has_points_of_its_own(void)
 {
-    g_autoptr(TransportTls) tls = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
+    g_autoptr(TransportTls) tls = transport_tls_new(&nobody, NULL);
     const struct {
         const char *phase;
         SoakEnding ending;
@@ -226,7 +226,7 @@ static void lying_servers_end_in_an_error(void)
     for (size_t i = 0; i < G_N_ELEMENTS(lies); i++) {
         const char *const scripts[] = {lies[i], NULL};
         g_autoptr(FakeServer) fake = fake_server_play(scripts);
-        g_autoptr(TransportTls) tls = transport_tls_new(TRANSPORT_TLS_CLIENT, &nobody, NULL);
+        g_autoptr(TransportTls) tls = transport_tls_new(&nobody, NULL);
         SoakTarget target = points_target(fake_server_address(fake));
         g_autoptr(GError) error = NULL;
         target.tls = tls;

@@ -10,7 +10,8 @@ static const char *const versions[] = {"1.0", "1.1", "1.2", "1.3"};
 
 static const TransportTlsOptions certified_client = {
     .certificates = CERTIFICATES("good"), .hostname = "localhost", .verify_peer = true};
-static const TransportTlsOptions certified_server = {.certificates = CERTIFICATES("good")};
+static const RefTlsOptions certified_server = {.certificates = CERTIFICATES("good"),
+                                               .priorities = "NORMAL"};
 
 /* Says hello in both directions. */
 static bool converse(TlsPair *pair)
@@ -24,7 +25,7 @@ static bool converse(TlsPair *pair)
 
 /* ---- Agreement ------------------------------------------------------------------------------- */
 
-static void agree_on(const TransportTlsOptions *client, const TransportTlsOptions *server,
+static void agree_on(const TransportTlsOptions *client, const RefTlsOptions *server,
                      const char *version)
 {
     g_auto(TlsPair) pair = {0};
@@ -35,17 +36,15 @@ static void agree_on(const TransportTlsOptions *client, const TransportTlsOption
     pinned.priorities = only;
     tls_pair_start(&pair, &pinned, server);
     CU_ASSERT_TRUE(converse(&pair));
-    for (int side = 0; side < 2; side++) {
-        const TlsEnd *end = side == 0 ? &pair.client : &pair.server;
-        TransportTlsFacts facts = transport_tls_facts(end->transport);
-        CU_ASSERT_EQUAL(facts.state, TRANSPORT_TLS_OPEN);
-        CU_ASSERT_TRUE(facts.established);
-        CU_ASSERT_EQUAL(facts.certified, side == 0 && client->verify_peer);
-        CU_ASSERT_EQUAL(facts.alert, -1);
-        CU_ASSERT_EQUAL(g_strcmp0(facts.version, name), 0);
-        CU_ASSERT_TRUE(facts.cipher != NULL && g_str_has_prefix(facts.cipher, "TLS_"));
-        CU_ASSERT_PTR_NULL(transport_problem(end->transport));
-    }
+    TransportTlsFacts facts = transport_tls_facts(pair.client.transport);
+    CU_ASSERT_EQUAL(facts.state, TRANSPORT_TLS_OPEN);
+    CU_ASSERT_TRUE(facts.established);
+    CU_ASSERT_EQUAL(facts.certified, client->verify_peer);
+    CU_ASSERT_EQUAL(facts.alert, -1);
+    CU_ASSERT_EQUAL(g_strcmp0(facts.version, name), 0);
+    CU_ASSERT_TRUE(facts.cipher != NULL && g_str_has_prefix(facts.cipher, "TLS_"));
+    CU_ASSERT_PTR_NULL(transport_problem(pair.client.transport));
+    CU_ASSERT_EQUAL(tls_end_state(&pair.server), TRANSPORT_TLS_OPEN);
 }
 
 static void certificates_in_every_version(void)
@@ -74,18 +73,19 @@ static void a_start_may_pin_another_version(void)
     g_auto(TlsPair) pair = {0};
 
     tls_pair_connect(&pair);
-    pair.client.settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &tls_alice, NULL);
+    pair.client.settings = transport_tls_new(&tls_alice, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(pair.client.settings);
     CU_ASSERT_TRUE(transport_tls_start(pair.client.transport, pair.client.settings, ONLY("1.2"),
                                        NULL, 0, NULL));
-    tls_end_start(&pair.server, TRANSPORT_TLS_SERVER, &tls_keeper, NULL, 0);
+    tls_end_serve(&pair.server, &tls_keeper, NULL, 0);
     CU_ASSERT_TRUE(converse(&pair));
-    CU_ASSERT_EQUAL(g_strcmp0(transport_tls_facts(pair.server.transport).version, "TLS1.2"), 0);
+    CU_ASSERT_EQUAL(g_strcmp0(transport_tls_facts(pair.client.transport).version, "TLS1.2"), 0);
 }
 
 static void who_has_no_version_in_common_is_told(void)
 {
-    TransportTlsOptions old = certified_client, new = certified_server;
+    TransportTlsOptions old = certified_client;
+    RefTlsOptions new = certified_server;
     g_auto(TlsPair) pair = {0};
 
     old.priorities = ONLY("1.1");
@@ -96,19 +96,18 @@ static void who_has_no_version_in_common_is_told(void)
     CU_ASSERT_EQUAL(transport_tls_facts(pair.client.transport).alert, 70);
     CU_ASSERT_TRUE(tls_end_says(&pair.client, "inside the handshake with alert 70"));
     CU_ASSERT_EQUAL(tls_end_state(&pair.server), TRANSPORT_TLS_BROKEN);
-    CU_ASSERT_TRUE(tls_end_says(&pair.server, "version"));
 }
 
 /* ---- Trust ----------------------------------------------------------------------------------- */
 
-/* The client refuses the server; both know why. */
+/* The client refuses the server, and knows why. */
 static void client_refuses(const TransportTlsOptions *client, const char *server_folder,
                            const char *why)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(versions); i++) {
         g_auto(TlsPair) pair = {0};
         g_autofree char *only = g_strconcat(ONLY(""), versions[i], NULL);
-        TransportTlsOptions server = {.certificates = server_folder, .priorities = only};
+        RefTlsOptions server = {.certificates = server_folder, .priorities = only};
         tls_pair_start(&pair, client, &server);
         CU_ASSERT_FALSE(converse(&pair));
         CU_ASSERT_TRUE(pair.client.closed && pair.client.refused);
@@ -117,7 +116,6 @@ static void client_refuses(const TransportTlsOptions *client, const char *server
         CU_ASSERT_FALSE(transport_tls_facts(pair.client.transport).certified);
         CU_ASSERT_TRUE(tls_end_says(&pair.client, why));
         CU_ASSERT_EQUAL(tls_end_state(&pair.server), TRANSPORT_TLS_ALERT);
-        CU_ASSERT_TRUE(tls_end_says(&pair.server, "with alert 4"));
     }
 }
 
@@ -139,7 +137,7 @@ static void an_old_certificate_is_refused(void)
 static void trusts(const TransportTlsOptions *client, const char *server_folder, bool certified)
 {
     g_auto(TlsPair) pair = {0};
-    TransportTlsOptions server = {.certificates = server_folder};
+    RefTlsOptions server = {.certificates = server_folder};
 
     tls_pair_start(&pair, client, &server);
     CU_ASSERT_TRUE(converse(&pair));
@@ -179,12 +177,13 @@ static void who_does_not_verify_takes_anyone(void)
 }
 
 /* In TLS 1.3 the client has finished by then: it hears of it when it reads. */
-static void server_refuses(const char *client_folder, const char *why)
+static void server_refuses(const char *client_folder)
 {
     for (size_t i = 2; i < G_N_ELEMENTS(versions); i++) {
         g_auto(TlsPair) pair = {0};
         g_autofree char *only = g_strconcat(ONLY(""), versions[i], NULL);
-        TransportTlsOptions client = certified_client, server = certified_server;
+        TransportTlsOptions client = certified_client;
+        RefTlsOptions server = certified_server;
         client.certificates = client_folder;
         client.verify_peer = false;
         client.priorities = only;
@@ -192,7 +191,6 @@ static void server_refuses(const char *client_folder, const char *why)
         tls_pair_start(&pair, &client, &server);
         CU_ASSERT_FALSE(converse(&pair));
         CU_ASSERT_EQUAL(tls_end_state(&pair.server), TRANSPORT_TLS_UNTRUSTED);
-        CU_ASSERT_TRUE(tls_end_says(&pair.server, why));
         CU_ASSERT_EQUAL(pair.server.in->len, 0);
         CU_ASSERT_EQUAL(tls_end_state(&pair.client), TRANSPORT_TLS_ALERT);
         CU_ASSERT_TRUE(tls_end_says(&pair.client, "alert"));
@@ -201,20 +199,19 @@ static void server_refuses(const char *client_folder, const char *why)
 
 static void a_server_may_want_certificates_too(void)
 {
-    TransportTlsOptions server = certified_server;
+    RefTlsOptions server = certified_server;
     g_auto(TlsPair) pair = {0};
 
     server.verify_peer = true;
     tls_pair_start(&pair, &certified_client, &server);
     CU_ASSERT_TRUE(converse(&pair));
-    CU_ASSERT_TRUE(transport_tls_facts(pair.server.transport).certified);
-    server_refuses(CERTIFICATES("anonymous"), "no certificate");
+    server_refuses(CERTIFICATES("anonymous"));
 }
 
 /* Clients keep certificates to themselves whose issuer the server has not named, so strangers come without. */
 static void a_strangers_certificate_is_refused(void)
 {
-    server_refuses(CERTIFICATES("stranger"), "certificate");
+    server_refuses(CERTIFICATES("stranger"));
 }
 
 static void wrong_keys_are_refused(void)
@@ -229,7 +226,6 @@ static void wrong_keys_are_refused(void)
         CU_ASSERT_EQUAL(tls_end_state(&pair.client), TRANSPORT_TLS_ALERT);
         CU_ASSERT_TRUE(tls_end_says(&pair.client, "alert"));
         CU_ASSERT_EQUAL(tls_end_state(&pair.server), TRANSPORT_TLS_BROKEN);
-        CU_ASSERT_TRUE(tls_end_says(&pair.server, "handshake failed"));
     }
 }
 
@@ -256,11 +252,11 @@ static void who_shares_a_key_takes_no_certificate(void)
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
-static void is_refused(TransportTlsSide side, const TransportTlsOptions *options, const char *why)
+static void is_refused(const TransportTlsOptions *options, const char *why)
 {
     g_autoptr(GError) error = NULL;
 
-    CU_ASSERT_PTR_NULL(transport_tls_new(side, options, &error));
+    CU_ASSERT_PTR_NULL(transport_tls_new(options, &error));
     CU_ASSERT_TRUE_FATAL(g_error_matches(error, TRANSPORT_ERROR, TRANSPORT_ERROR_TLS));
     CU_ASSERT_PTR_NOT_NULL(strstr(error->message, why));
 }
@@ -271,30 +267,24 @@ static void unfit_options_are_told(void)
     TransportTlsOptions no_keys = {.psk_file = "/nonexistent"};
     TransportTlsOptions carol = {.psk_file = CERTIFICATES("keys.psk"), .username = "carol"};
     TransportTlsOptions ali = {.psk_file = CERTIFICATES("keys.psk"), .username = "ali"};
-    TransportTlsOptions certless = {.certificates = CERTIFICATES("anonymous")};
     TransportTlsOptions not_pem = {.certificates = CERTIFICATES("keys.psk")};
     TransportTlsOptions odd = {.psk_file = CERTIFICATES("keys.psk"),
                                .username = "alice",
                                .priorities = "NORMAL:+NONSENSE"};
-    TransportTlsOptions nothing = {0};
 
-    is_refused(TRANSPORT_TLS_CLIENT, &nowhere, "/nonexistent");
-    is_refused(TRANSPORT_TLS_SERVER, &nowhere, "/nonexistent");
-    is_refused(TRANSPORT_TLS_CLIENT, &no_keys, "/nonexistent");
-    is_refused(TRANSPORT_TLS_SERVER, &no_keys, "/nonexistent");
-    is_refused(TRANSPORT_TLS_CLIENT, &carol, "\"carol\"");
-    is_refused(TRANSPORT_TLS_CLIENT, &ali, "\"ali\"");
-    is_refused(TRANSPORT_TLS_SERVER, &certless, "server-cert.pem");
-    is_refused(TRANSPORT_TLS_CLIENT, &not_pem, "keys.psk");
-    is_refused(TRANSPORT_TLS_CLIENT, &odd, "NONSENSE");
-    is_refused(TRANSPORT_TLS_SERVER, &nothing, "needs certificates");
+    is_refused(&nowhere, "/nonexistent");
+    is_refused(&no_keys, "/nonexistent");
+    is_refused(&carol, "\"carol\"");
+    is_refused(&ali, "\"ali\"");
+    is_refused(&not_pem, "keys.psk");
+    is_refused(&odd, "NONSENSE");
 }
 
 static void an_impossible_start_leaves_the_stream_plain(void)
 {
     g_auto(TlsPair) pair = {0};
     g_autoptr(GError) odd = NULL, twice = NULL;
-    g_autoptr(TransportTls) settings = transport_tls_new(TRANSPORT_TLS_CLIENT, &tls_alice, NULL);
+    g_autoptr(TransportTls) settings = transport_tls_new(&tls_alice, NULL);
 
     tls_pair_connect(&pair);
     CU_ASSERT_FALSE(transport_tls_start(pair.client.transport, settings, "ODD", NULL, 0, &odd));

@@ -100,7 +100,7 @@ static void ask_for_tls(Peer *peer, const TransportTlsOptions *options)
     CU_ASSERT_TRUE(say(peer->transport, "\0\0\0\3IHAVEOPT\0\0\0\5\0\0\0\0", 20));
     CU_ASSERT_TRUE_FATAL(hear(peer->transport, reply, sizeof reply));
     CU_ASSERT_EQUAL_FATAL(memcmp(reply + 8, "\0\0\0\5\0\0\0\1\0\0\0\0", 12), 0);
-    peer->settings = transport_tls_new(TRANSPORT_TLS_CLIENT, options, NULL);
+    peer->settings = transport_tls_new(options, NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(peer->settings);
 }
 

@@ -2,6 +2,7 @@
 #include "tls_pair.h"
 
 #include <CUnit/CUnit.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 const char *const tls_versions[2] = {ONLY("1.2"), ONLY("1.3")};
 
 const TransportTlsOptions tls_alice = {.psk_file = CERTIFICATES("keys.psk"), .username = "alice"};
-const TransportTlsOptions tls_keeper = {.psk_file = CERTIFICATES("keys.psk")};
+const RefTlsOptions tls_keeper = {.psk_file = CERTIFICATES("keys.psk"), .priorities = "NORMAL"};
 
 static void connect_ends(int *fds)
 {
@@ -37,12 +38,12 @@ void tls_pair_connect(TlsPair *pair)
     end_init(&pair->server, fds[1]);
 }
 
-void tls_end_start(TlsEnd *end, TransportTlsSide side, const TransportTlsOptions *options,
-                   const void *early, size_t early_size)
+void tls_end_start(TlsEnd *end, const TransportTlsOptions *options, const void *early,
+                   size_t early_size)
 {
     g_autoptr(GError) error = NULL;
 
-    end->settings = transport_tls_new(side, options, &error);
+    end->settings = transport_tls_new(options, &error);
     if (end->settings == NULL)
         g_printerr("%s\n", error->message);
     CU_ASSERT_PTR_NOT_NULL_FATAL(end->settings);
@@ -50,22 +51,34 @@ void tls_end_start(TlsEnd *end, TransportTlsSide side, const TransportTlsOptions
         transport_tls_start(end->transport, end->settings, NULL, early, early_size, NULL));
 }
 
-static void start_both(TlsPair *pair, const TransportTlsOptions *client,
-                       const TransportTlsOptions *server)
+void tls_end_serve(TlsEnd *end, const RefTlsOptions *options, const void *early, size_t early_size)
 {
-    tls_end_start(&pair->client, TRANSPORT_TLS_CLIENT, client, NULL, 0);
-    tls_end_start(&pair->server, TRANSPORT_TLS_SERVER, server, NULL, 0);
+    g_autoptr(GError) error = NULL;
+
+    end->credentials = ref_tls_new(options, &error);
+    if (end->credentials == NULL)
+        g_printerr("%s\n", error->message);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(end->credentials);
+    end->session = tls_session_new(transport_fd(end->transport), end->credentials, NULL, false,
+                                   early, early_size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(end->session);
 }
 
-void tls_pair_start(TlsPair *pair, const TransportTlsOptions *client,
-                    const TransportTlsOptions *server)
+static void start_both(TlsPair *pair, const TransportTlsOptions *client,
+                       const RefTlsOptions *server)
+{
+    tls_end_start(&pair->client, client, NULL, 0);
+    tls_end_serve(&pair->server, server, NULL, 0);
+}
+
+void tls_pair_start(TlsPair *pair, const TransportTlsOptions *client, const RefTlsOptions *server)
 {
     tls_pair_connect(pair);
     start_both(pair, client, server);
 }
 
 void tls_pair_start_relayed(TlsPair *pair, const TransportTlsOptions *client,
-                            const TransportTlsOptions *server)
+                            const RefTlsOptions *server)
 {
     int near[2], far[2];
 
@@ -81,6 +94,8 @@ void tls_pair_start_relayed(TlsPair *pair, const TransportTlsOptions *client,
 
 static void end_clear(TlsEnd *end)
 {
+    tls_session_free(end->session);
+    ref_tls_free(end->credentials);
     transport_free(end->transport);
     transport_tls_free(end->settings);
     if (end->in != NULL)
@@ -104,6 +119,51 @@ void tls_end_send(TlsEnd *end, const void *bytes, size_t size)
     end->sent = 0;
 }
 
+/* ---- What both sides can do ------------------------------------------------------------------- */
+
+static TransportStatus status_of(ssize_t moved, size_t *done)
+{
+    *done = (size_t)MAX(moved, 0);
+    if (moved > 0)
+        return TRANSPORT_DONE;
+    return moved < 0 && errno == EAGAIN ? TRANSPORT_AGAIN : TRANSPORT_CLOSED;
+}
+
+static TransportStatus end_write(TlsEnd *end, const void *bytes, size_t size, size_t *done)
+{
+    return end->session == NULL ? transport_write(end->transport, bytes, size, done)
+                                : status_of(tls_session_send(end->session, bytes, size), done);
+}
+
+static TransportStatus end_read(TlsEnd *end, void *buffer, size_t size, size_t *done)
+{
+    return end->session == NULL ? transport_read(end->transport, buffer, size, done)
+                                : status_of(tls_session_receive(end->session, buffer, size), done);
+}
+
+static bool end_advance(TlsEnd *end)
+{
+    return end->session == NULL ? transport_advance(end->transport) != TRANSPORT_AGAIN
+                                : tls_session_flush(end->session);
+}
+
+static short end_events(const TlsEnd *end, int wanted)
+{
+    if (end->session == NULL)
+        return transport_events(end->transport, (short)wanted);
+    if (!tls_session_facts(end->session).established)
+        wanted &= ~POLLOUT;
+    return (short)(wanted | (tls_session_flush(end->session) ? 0 : POLLOUT));
+}
+
+static bool end_pending(const TlsEnd *end)
+{
+    return end->session == NULL ? transport_pending(end->transport)
+                                : tls_session_pending(end->session);
+}
+
+/* ---- Moving ------------------------------------------------------------------------------------ */
+
 static bool owes(const TlsEnd *end)
 {
     return end->sent < end->out_size && !end->refused;
@@ -114,8 +174,8 @@ static void move_out(TlsEnd *end)
     size_t done;
 
     while (owes(end)) {
-        TransportStatus status = transport_write(end->transport, end->out + end->sent,
-                                                 MIN(end->piece, end->out_size - end->sent), &done);
+        TransportStatus status =
+            end_write(end, end->out + end->sent, MIN(end->piece, end->out_size - end->sent), &done);
         end->refused = status == TRANSPORT_CLOSED;
         if (status != TRANSPORT_DONE)
             return;
@@ -128,7 +188,7 @@ static void move_in(TlsEnd *end)
 {
     uint8_t buffer[READ_SIZE];
     size_t done;
-    TransportStatus status = transport_read(end->transport, buffer, sizeof buffer, &done);
+    TransportStatus status = end_read(end, buffer, sizeof buffer, &done);
 
     if (status == TRANSPORT_DONE)
         g_byte_array_append(end->in, buffer, (guint)done);
@@ -138,14 +198,13 @@ static void move_in(TlsEnd *end)
 static bool end_run(TlsEnd *end)
 {
     int wanted = (end->closed ? 0 : POLLIN) | (owes(end) ? POLLOUT : 0);
-    struct pollfd wait = {.fd = transport_fd(end->transport),
-                          .events = transport_events(end->transport, (short)wanted)};
+    struct pollfd wait = {.fd = transport_fd(end->transport), .events = end_events(end, wanted)};
 
     if (wait.fd < 0 || (end->closed && !owes(end) && wait.events == 0))
         return false;
-    if (!transport_pending(end->transport) && poll(&wait, 1, 0) == 0)
+    if (!end_pending(end) && poll(&wait, 1, 0) == 0)
         return false;
-    (void)transport_advance(end->transport);
+    (void)end_advance(end);
     move_out(end);
     if (!end->closed)
         move_in(end);
@@ -184,8 +243,25 @@ bool tls_end_delivered(const TlsEnd *end, const TlsEnd *other)
            memcmp(other->in->data, end->out, end->out_size) == 0;
 }
 
+static TransportTlsState session_state(TlsSessionFacts facts)
+{
+    static const TransportTlsState states[] = {
+        [SESSION_NOTIFIED] = TRANSPORT_TLS_CLOSED,
+        [SESSION_ALERTED] = TRANSPORT_TLS_ALERT,
+        [SESSION_CUT] = TRANSPORT_TLS_CUT,
+        [SESSION_GARBLED] = TRANSPORT_TLS_BROKEN,
+        [SESSION_DISTRUSTED] = TRANSPORT_TLS_UNTRUSTED,
+    };
+
+    if (facts.end == SESSION_GOES_ON)
+        return facts.established ? TRANSPORT_TLS_OPEN : TRANSPORT_TLS_HANDSHAKE;
+    return states[facts.end];
+}
+
 TransportTlsState tls_end_state(const TlsEnd *end)
 {
+    if (end->session != NULL)
+        return session_state(tls_session_facts(end->session));
     return transport_tls_facts(end->transport).state;
 }
 
@@ -231,8 +307,8 @@ void tls_end_fill(TlsEnd *end)
     TransportStatus status;
     size_t done;
 
-    while ((status = transport_write(end->transport, end->out + end->sent,
-                                     end->out_size - end->sent, &done)) == TRANSPORT_DONE)
+    while ((status = end_write(end, end->out + end->sent, end->out_size - end->sent, &done)) ==
+           TRANSPORT_DONE)
         end->sent += done;
     CU_ASSERT_EQUAL_FATAL(status, TRANSPORT_AGAIN);
 }
@@ -241,6 +317,12 @@ void tls_end_say(TlsEnd *end, const char *text)
 {
     size_t done;
 
-    CU_ASSERT_EQUAL(transport_write(end->transport, text, strlen(text), &done), TRANSPORT_DONE);
+    CU_ASSERT_EQUAL(end_write(end, text, strlen(text), &done), TRANSPORT_DONE);
     CU_ASSERT_EQUAL(done, strlen(text));
+}
+
+void tls_end_leave(TlsEnd *end)
+{
+    tls_session_notify(end->session);
+    transport_drop(end->transport);
 }

@@ -1,10 +1,12 @@
-/* Two ends of a stream, both ours, with TLS between them, driven by one thread.
+/* Two ends of a stream with TLS between them, the harness's client and the reference server's session, driven by
+ * one thread.
  *
  * Each end is called only when poll() or transport_pending() says so, and its socket takes or has
  * everything at once: when neither end is called any more, nothing will ever move again. */
 #ifndef NBDCONFORM_TESTS_TLS_PAIR_H
 #define NBDCONFORM_TESTS_TLS_PAIR_H
 
+#include "reference/tls.h"
 #include "transport/tls.h"
 
 /* A file or folder that scripts/make-certificates has made. */
@@ -15,12 +17,15 @@
 /* Priorities of the versions that are in use: two. */
 extern const char *const tls_versions[2];
 
-/* A client that has the key, and its server. */
-extern const TransportTlsOptions tls_alice, tls_keeper;
+/* A client that has the key, and its server, which takes any version. */
+extern const TransportTlsOptions tls_alice;
+extern const RefTlsOptions tls_keeper;
 
 typedef struct {
-    Transport *transport;
-    TransportTls *settings;
+    Transport *transport;   /* a server's stays plain: what is said by it goes past TLS */
+    TransportTls *settings; /* a client's */
+    TlsSession *session;    /* a server's, NULL before its start */
+    RefTls *credentials;
     const uint8_t *out;           /* to be sent, */
     size_t out_size, sent, piece; /* at most PIECE bytes at once */
     GByteArray *in;
@@ -34,12 +39,11 @@ typedef struct {
 } TlsPair;
 
 /* Starts TLS at both ends. */
-void tls_pair_start(TlsPair *pair, const TransportTlsOptions *client,
-                    const TransportTlsOptions *server);
+void tls_pair_start(TlsPair *pair, const TransportTlsOptions *client, const RefTlsOptions *server);
 
 /* The same with bytes that are delivered one by one. */
 void tls_pair_start_relayed(TlsPair *pair, const TransportTlsOptions *client,
-                            const TransportTlsOptions *server);
+                            const RefTlsOptions *server);
 
 /* Starts TLS at both ends, as alice and her keeper. */
 void tls_pair_start_as_alice(TlsPair *pair, const char *priorities);
@@ -49,8 +53,9 @@ void tls_pair_open(TlsPair *pair, const char *priorities);
 
 /* Plain sockets, for a start by hand. */
 void tls_pair_connect(TlsPair *pair);
-void tls_end_start(TlsEnd *end, TransportTlsSide side, const TransportTlsOptions *options,
-                   const void *early, size_t early_size);
+void tls_end_start(TlsEnd *end, const TransportTlsOptions *options, const void *early,
+                   size_t early_size);
+void tls_end_serve(TlsEnd *end, const RefTlsOptions *options, const void *early, size_t early_size);
 void tls_pair_clear(TlsPair *pair);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TlsPair, tls_pair_clear)
 
@@ -76,7 +81,10 @@ bool tls_end_delivered(const TlsEnd *end, const TlsEnd *other);
 
 TransportTlsState tls_end_state(const TlsEnd *end);
 
-/* True if the end's problem has TEXT in it. */
+/* A server says close_notify and closes. */
+void tls_end_leave(TlsEnd *end);
+
+/* True if the client's problem has TEXT in it. */
 bool tls_end_says(const TlsEnd *end, const char *text);
 
 #endif

@@ -19,10 +19,8 @@ struct TransportAddress {
 };
 
 struct TransportTls {
-    TransportTlsSide side;
     gnutls_certificate_credentials_t certificates; /* NULL with pre-shared keys */
     gnutls_psk_client_credentials_t client_psk;
-    gnutls_psk_server_credentials_t server_psk;
     char *hostname, *username, *priorities;
     bool verify_peer;
     bool forward; /* our certificate is shown to whoever asks for any */
@@ -34,7 +32,6 @@ typedef struct Tls Tls;
 struct Transport {
     int fd;
     Tls *tls;     /* NULL: plain */
-    bool hushed;  /* no alert is to be sent */
     size_t piece; /* as much goes in one send() of TLS; 0: as it comes */
 };
 
@@ -45,7 +42,6 @@ TransportStatus tls_write(Tls *tls, const void *bytes, size_t size, size_t *done
 TransportStatus tls_advance(Tls *tls);
 short tls_events(const Tls *tls, short wanted);
 bool tls_pending(const Tls *tls);
-bool tls_drained(const Tls *tls);
 const char *tls_problem(const Tls *tls);
 void tls_shutdown(Tls *tls);
 

@@ -1,4 +1,4 @@
-/* TLS of one stream.
+/* TLS of one stream, the client's side.
  *
  * GnuTLS reads a record's header and then its body: to spare a system call for each, input goes through a
  * buffer, which at first holds what the caller had read already.
@@ -26,17 +26,13 @@ struct Tls {
     bool read_over, write_over;
     bool told;       /* the caller knows that nothing more is to be read */
     bool ended;      /* the peer's bytes have, */
-    bool failed;     /* … by an error, */
     bool gone;       /* and there is nobody to send to */
-    bool drained;    /* the socket had nothing more for the last read */
     bool flushing;   /* a record is sent in part */
     size_t accepted; /* bytes in records already sent, of which the caller has not been told */
     bool shutting;   /* close_notify is still to be sent, and then FIN */
     uint8_t *input;
     size_t start, end, size; /* of what input holds; its room */
-    bool hushed;             /* no alert is sent */
     size_t piece;            /* as much goes in one send(); 0: as it comes */
-    size_t taken;            /* bytes that GnuTLS has had since the last that it had use for */
 };
 
 /* ---- What GnuTLS calls ----------------------------------------------------------------------- */
@@ -48,9 +44,7 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *buffer, size_t size)
     if (tls->start == tls->end) {
         ssize_t got = recv(tls->fd, tls->input, tls->size, 0);
         if (got <= 0) {
-            tls->failed = got < 0 && errno != EAGAIN && errno != EINTR;
-            tls->ended = got == 0 || tls->failed;
-            tls->drained = got == 0 || errno != EINTR;
+            tls->ended = got == 0 || (errno != EAGAIN && errno != EINTR);
             return got;
         }
         tls->start = 0;
@@ -59,7 +53,6 @@ static ssize_t pull(gnutls_transport_ptr_t data, void *buffer, size_t size)
     size = MIN(size, tls->end - tls->start);
     memcpy(buffer, tls->input + tls->start, size);
     tls->start += size;
-    tls->taken += size;
     return (ssize_t)size;
 }
 
@@ -119,8 +112,7 @@ static TransportStatus fail(Tls *tls, int code)
         tls->problem = tls_explain(tls->session, code, tls->established);
         if (tls->state == TRANSPORT_TLS_ALERT)
             tls->alert = (int)gnutls_alert_get(tls->session);
-        if (!tls->hushed &&
-            (tls->state == TRANSPORT_TLS_UNTRUSTED || tls->state == TRANSPORT_TLS_BROKEN))
+        if (tls->state == TRANSPORT_TLS_UNTRUSTED || tls->state == TRANSPORT_TLS_BROKEN)
             (void)gnutls_alert_send_appropriate(tls->session, code);
     }
     tls->read_over = true;
@@ -152,7 +144,6 @@ static TransportStatus shake_hands(Tls *tls)
     }
     tls->state = TRANSPORT_TLS_OPEN;
     tls->established = true;
-    tls->taken = 0;
     tls->read_events = POLLIN;
     return TRANSPORT_DONE;
 }
@@ -160,7 +151,6 @@ static TransportStatus shake_hands(Tls *tls)
 static Tls *tls_new(int fd, const TransportTls *settings, const void *early, size_t early_size)
 {
     Tls *tls = g_new0(Tls, 1);
-    unsigned side = settings->side == TRANSPORT_TLS_CLIENT ? GNUTLS_CLIENT : GNUTLS_SERVER;
 
     tls->fd = fd;
     tls->state = TRANSPORT_TLS_HANDSHAKE;
@@ -171,8 +161,8 @@ static Tls *tls_new(int fd, const TransportTls *settings, const void *early, siz
     tls->end = early_size;
     if (early_size > 0)
         memcpy(tls->input, early, early_size);
-    gnutls_init(&tls->session,
-                side | GNUTLS_NONBLOCK | (settings->forward ? GNUTLS_FORCE_CLIENT_CERT : 0));
+    gnutls_init(&tls->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK |
+                                   (settings->forward ? GNUTLS_FORCE_CLIENT_CERT : 0));
     gnutls_transport_set_ptr(tls->session, tls);
     gnutls_transport_set_pull_function(tls->session, pull);
     gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
@@ -205,20 +195,8 @@ bool transport_tls_start(Transport *transport, const TransportTls *settings, con
     }
     transport->tls = tls;
     tls->piece = transport->piece;
-    tls->hushed = transport->hushed;
     (void)shake_hands(tls); /* a client speaks first */
     return true;
-}
-
-void transport_tls_hush(Transport *transport)
-{
-    transport->hushed = true;
-}
-
-void transport_tls_alert(Transport *transport)
-{
-    if (transport->tls != NULL && transport->tls->established)
-        (void)gnutls_alert_send(transport->tls->session, GNUTLS_AL_FATAL, GNUTLS_A_INTERNAL_ERROR);
 }
 
 void transport_tls_cut(Transport *transport, size_t size)
@@ -322,8 +300,6 @@ static bool receive(Tls *tls, uint8_t *buffer, size_t size, size_t *done)
 {
     ssize_t moved = gnutls_record_recv(tls->session, buffer, size);
 
-    if (moved >= 0)
-        tls->taken = 0;
     if (moved > 0) {
         *done += (size_t)moved;
         return true;
@@ -349,7 +325,6 @@ TransportStatus tls_read(Tls *tls, void *buffer, size_t size, size_t *done)
 {
     unsigned empty = 0;
 
-    tls->drained = false;
     TransportStatus status = tls_advance(tls);
     if (tls->state == TRANSPORT_TLS_HANDSHAKE)
         return status;
@@ -371,11 +346,6 @@ bool tls_pending(const Tls *tls)
     if (tls->read_over)
         return !tls->told;
     return tls->start < tls->end || gnutls_record_check_pending(tls->session) > 0;
-}
-
-bool tls_drained(const Tls *tls)
-{
-    return tls->drained;
 }
 
 short tls_events(const Tls *tls, short wanted)
@@ -421,8 +391,6 @@ TransportTlsFacts transport_tls_facts(const Transport *transport)
         .state = tls->state,
         .established = tls->established,
         .alert = tls->alert,
-        .inside_record = tls->established && tls->taken > 0,
-        .failed = tls->failed,
     };
     if (tls->established) {
         facts.certified = tls->certified;

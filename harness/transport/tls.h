@@ -1,4 +1,4 @@
-/* TLS over a connected stream, of either side, with GnuTLS.
+/* TLS over a connected stream, the client's side, with GnuTLS.
  *
  * NBD_OPT_STARTTLS upgrades a stream that is in use (proto.md:567-595): transport_tls_start() begins the
  * handshake, and from then on transport_read() and transport_write() carry it forward, and then carry
@@ -12,21 +12,19 @@
 
 #include "transport/transport.h"
 
-typedef enum { TRANSPORT_TLS_CLIENT, TRANSPORT_TLS_SERVER } TransportTlsSide;
-
 /* Strings may be NULL. */
 typedef struct {
     /* tls-certificates: a folder with ca-cert.pem and, if they are there, ca-crl.pem, client-cert.pem and
-     * client-key.pem; a server must have server-cert.pem and server-key.pem. Or only a file with the
-     * authorities that a client trusts. Without it, a client trusts what the system does. */
+     * client-key.pem. Or only a file with the authorities that are trusted. Without it, those are that the
+     * system trusts. */
     const char *certificates;
     /* tls-psk-file: "username:key in hexadecimal", one a line. Goes before certificates. */
     const char *psk_file;
-    /* tls-username: a client's, among those of psk_file. NULL: that of the process's user. */
+    /* tls-username: among those of psk_file. NULL: that of the process's user. */
     const char *username;
-    /* tls-hostname: a client asks for it, and wants it in the server's certificate. NULL: any name. */
+    /* tls-hostname: is asked for, and must stand in the server's certificate. NULL: any name. */
     const char *hostname;
-    /* tls-verify-peer: a certificate must be there and be trusted. */
+    /* tls-verify-peer: the server's certificate must be trusted. */
     bool verify_peer;
     /* GnuTLS's priority string, "NORMAL" unless told otherwise: "NORMAL:-VERS-ALL:+VERS-TLS1.2" for one
      * version only. What pre-shared keys need is added. */
@@ -37,8 +35,7 @@ typedef struct {
 typedef struct TransportTls TransportTls;
 
 /* NULL with TRANSPORT_ERROR_TLS if files are missing or unfit. */
-TransportTls *transport_tls_new(TransportTlsSide side, const TransportTlsOptions *options,
-                                GError **error);
+TransportTls *transport_tls_new(const TransportTlsOptions *options, GError **error);
 void transport_tls_free(TransportTls *tls);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TransportTls, transport_tls_free)
 
@@ -57,12 +54,6 @@ TransportTls *transport_tls_stranger(const TransportTls *known, TransportTlsStra
  * wrong with them, or if the stream has TLS already; then the stream is as it was. */
 bool transport_tls_start(Transport *transport, const TransportTls *tls, const char *priorities,
                          const void *early, size_t early_size, GError **error);
-
-/* When TLS fails, the peer is not to be told why; to be said before it starts. */
-void transport_tls_hush(Transport *transport);
-
-/* Ends TLS by a fatal alert, as if something had gone wrong. */
-void transport_tls_alert(Transport *transport);
 
 /* Whatever TLS will send goes in pieces of at most SIZE bytes, one send() each; to be said before it starts. */
 void transport_tls_cut(Transport *transport, size_t size);
@@ -84,8 +75,6 @@ typedef struct {
     bool established;    /* the handshake was completed, whatever came then */
     bool certified;      /* the peer has a certificate that we have verified */
     int alert;           /* the number of the peer's fatal alert, or -1 */
-    bool inside_record;  /* of what is established, a part of a record has come */
-    bool failed;         /* the stream has ended by an error, such as a reset */
     const char *version; /* "TLS1.3" */
     const char *cipher;  /* "TLS_AES_256_GCM_SHA384" */
 } TransportTlsFacts;

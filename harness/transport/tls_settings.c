@@ -47,13 +47,10 @@ static bool load_revoked(TransportTls *tls, const char *folder, GError **error)
 /* A client may do without a certificate of its own. */
 static bool load_own(TransportTls *tls, const char *folder, GError **error)
 {
-    bool client = tls->side == TRANSPORT_TLS_CLIENT;
-    g_autofree char *certificate =
-        g_build_filename(folder, client ? "client-cert.pem" : "server-cert.pem", NULL);
-    g_autofree char *key =
-        g_build_filename(folder, client ? "client-key.pem" : "server-key.pem", NULL);
+    g_autofree char *certificate = g_build_filename(folder, "client-cert.pem", NULL);
+    g_autofree char *key = g_build_filename(folder, "client-key.pem", NULL);
 
-    if (client && !g_file_test(certificate, G_FILE_TEST_EXISTS))
+    if (!g_file_test(certificate, G_FILE_TEST_EXISTS))
         return true;
     int status = gnutls_certificate_set_x509_key_file(tls->certificates, certificate, key,
                                                       GNUTLS_X509_FMT_PEM);
@@ -74,10 +71,6 @@ static bool load_certificates(TransportTls *tls, const char *where, GError **err
     gnutls_certificate_allocate_credentials(&tls->certificates);
     if (where != NULL && g_file_test(where, G_FILE_TEST_IS_DIR))
         return load_folder(tls, where, error);
-    if (tls->side == TRANSPORT_TLS_SERVER)
-        return where == NULL
-                   ? fail(error, "a TLS server needs certificates, or a file of pre-shared keys")
-                   : fail(error, "%s is no folder with a server's certificates", where);
     if (where != NULL)
         return load_trust(tls, where, error);
     /* Systems without any authorities are no error as long as nobody is to be trusted. */
@@ -120,28 +113,12 @@ static bool load_client_key(TransportTls *tls, const char *file, const char *use
                                file, gnutls_strerror(status));
 }
 
-/* Read anew for each handshake, so only looked at here. */
-static bool load_server_keys(TransportTls *tls, const char *file, GError **error)
-{
-    g_autofree char *text = NULL;
-    g_autoptr(GError) cause = NULL;
-
-    if (!g_file_get_contents(file, &text, NULL, &cause))
-        return fail(error, "cannot load pre-shared keys: %s", cause->message);
-    gnutls_psk_allocate_server_credentials(&tls->server_psk);
-    int status = gnutls_psk_set_server_credentials_file(tls->server_psk, file);
-    return status >= 0 ||
-           fail(error, "cannot use the pre-shared keys in %s: %s", file, gnutls_strerror(status));
-}
-
 /* ---- All of it ------------------------------------------------------------------------------- */
 
 static bool load_credentials(TransportTls *tls, const TransportTlsOptions *options, GError **error)
 {
     if (options->psk_file == NULL)
         return load_certificates(tls, options->certificates, error);
-    if (tls->side == TRANSPORT_TLS_SERVER)
-        return load_server_keys(tls, options->psk_file, error);
     tls->username = g_strdup(options->username != NULL ? options->username : g_get_user_name());
     return load_client_key(tls, options->psk_file, tls->username, error);
 }
@@ -169,12 +146,10 @@ static bool check_priorities(const TransportTls *tls, GError **error)
     return true;
 }
 
-TransportTls *transport_tls_new(TransportTlsSide side, const TransportTlsOptions *options,
-                                GError **error)
+TransportTls *transport_tls_new(const TransportTlsOptions *options, GError **error)
 {
     g_autoptr(TransportTls) tls = g_new0(TransportTls, 1);
 
-    tls->side = side;
     tls->verify_peer = options->verify_peer;
     tls->hostname = g_strdup(options->hostname);
     tls->priorities = g_strdup(options->priorities != NULL ? options->priorities : PRIORITIES);
@@ -191,8 +166,6 @@ void transport_tls_free(TransportTls *tls)
         gnutls_certificate_free_credentials(tls->certificates);
     if (tls->client_psk != NULL)
         gnutls_psk_free_client_credentials(tls->client_psk);
-    if (tls->server_psk != NULL)
-        gnutls_psk_free_server_credentials(tls->server_psk);
     g_free(tls->hostname);
     g_free(tls->username);
     g_free(tls->priorities);
@@ -210,16 +183,11 @@ static bool is_address(const char *name)
 
 static void apply_verification(const TransportTls *tls, gnutls_session_t session)
 {
-    bool client = tls->side == TRANSPORT_TLS_CLIENT;
-
     /* RFC 6066 has only names of hosts here, no addresses. */
-    if (client && tls->hostname != NULL && !is_address(tls->hostname))
+    if (tls->hostname != NULL && !is_address(tls->hostname))
         gnutls_server_name_set(session, GNUTLS_NAME_DNS, tls->hostname, strlen(tls->hostname));
-    if (!tls->verify_peer || tls->certificates == NULL)
-        return;
-    if (!client)
-        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-    gnutls_session_set_verify_cert(session, client ? tls->hostname : NULL, 0);
+    if (tls->verify_peer && tls->certificates != NULL)
+        gnutls_session_set_verify_cert(session, tls->hostname, 0);
 }
 
 bool tls_settings_apply(const TransportTls *tls, const char *priorities, gnutls_session_t session,
@@ -233,10 +201,8 @@ bool tls_settings_apply(const TransportTls *tls, const char *priorities, gnutls_
         return priorities_fail(whole, at, error);
     if (tls->certificates != NULL)
         gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->certificates);
-    else if (tls->side == TRANSPORT_TLS_CLIENT)
-        gnutls_credentials_set(session, GNUTLS_CRD_PSK, tls->client_psk);
     else
-        gnutls_credentials_set(session, GNUTLS_CRD_PSK, tls->server_psk);
+        gnutls_credentials_set(session, GNUTLS_CRD_PSK, tls->client_psk);
     apply_verification(tls, session);
     return true;
 }

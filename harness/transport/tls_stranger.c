@@ -67,7 +67,6 @@ TransportTls *transport_tls_stranger(const TransportTls *known, TransportTlsStra
     g_autoptr(TransportTls) tls = g_new0(TransportTls, 1);
     int status = 0;
 
-    tls->side = TRANSPORT_TLS_CLIENT;
     tls->forward = true;
     tls->hostname = g_strdup(known->hostname);
     tls->username = g_strdup(known->username);

@@ -154,11 +154,6 @@ bool transport_pending(const Transport *transport)
     return transport->tls != NULL && tls_pending(transport->tls);
 }
 
-bool transport_drained(const Transport *transport)
-{
-    return transport->tls == NULL || tls_drained(transport->tls);
-}
-
 TransportStatus transport_advance(Transport *transport)
 {
     return transport->tls == NULL ? TRANSPORT_DONE : tls_advance(transport->tls);

@@ -85,10 +85,6 @@ short transport_events(const Transport *transport, short wanted);
  * socket: read, or poll without waiting. */
 bool transport_pending(const Transport *transport);
 
-/* Of a read that was told AGAIN: the socket is empty. Else TLS has stopped short of that, and who waits for edges,
- * as epoll can tell them, is told of nothing more. */
-bool transport_drained(const Transport *transport);
-
 /* Does what is to be done beside moving the caller's bytes, which reads and writes do as well: the
  * handshake, the rest of an unfinished record, the farewell of a shutdown. DONE if nothing is left. */
 TransportStatus transport_advance(Transport *transport);

@@ -87,7 +87,7 @@ static LeakPhase in_tls(const Connection *c, LeakEnding ending)
 {
     if (c->tls == NULL)
         return LEAK_ANYWHERE;
-    const SessionFacts facts = tls_session_facts(c->tls);
+    const TlsSessionFacts facts = tls_session_facts(c->tls);
     if (!facts.established)
         return LEAK_INSIDE_TLS_HANDSHAKE;
     return facts.inside_record && ending != LEAK_SOFT ? LEAK_INSIDE_TLS_RECORD : LEAK_ANYWHERE;
@@ -142,7 +142,7 @@ static LeakEnding how_it_left(const Connection *c)
 {
     if (c->tls == NULL)
         return c->at_end ? LEAK_EOF : LEAK_RESET;
-    const SessionFacts facts = tls_session_facts(c->tls);
+    const TlsSessionFacts facts = tls_session_facts(c->tls);
     if (facts.end == SESSION_NOTIFIED)
         return LEAK_NOTIFY;
     if (facts.end == SESSION_GARBLED || facts.end == SESSION_DISTRUSTED)

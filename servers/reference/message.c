@@ -20,7 +20,7 @@ static uint64_t state_of_tls(const Connection *c)
 {
     if (c->tls == NULL)
         return TLS_NONE;
-    const SessionFacts facts = tls_session_facts(c->tls);
+    const TlsSessionFacts facts = tls_session_facts(c->tls);
     if (facts.established)
         return facts.end == SESSION_CUT ? TLS_CUT : TLS_INSIDE;
     if (facts.end == SESSION_DISTRUSTED)

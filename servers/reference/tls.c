@@ -31,7 +31,7 @@ struct TlsSession {
     bool shutting; /* our side of it is to end behind OUT */
 
     bool established, at_end, reset;
-    SessionEnd end;
+    TlsSessionEnd end;
 };
 
 /* ---- Input ----------------------------------------------------------------------------------- */
@@ -144,7 +144,7 @@ bool tls_session_flush(TlsSession *session)
 
 /* ---- Receiving ------------------------------------------------------------------------------- */
 
-static SessionEnd end_of(const TlsSession *session, int code)
+static TlsSessionEnd end_of(const TlsSession *session, int code)
 {
     if (code == 0 || code == GNUTLS_E_SESSION_EOF)
         return SESSION_NOTIFIED;
@@ -156,6 +156,7 @@ static SessionEnd end_of(const TlsSession *session, int code)
     case GNUTLS_E_CERTIFICATE_REQUIRED:
     case GNUTLS_E_NO_CERTIFICATE_FOUND:
     case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
+    case GNUTLS_E_INSUFFICIENT_CREDENTIALS:
         return SESSION_DISTRUSTED;
     default:
         return SESSION_GARBLED;
@@ -310,9 +311,9 @@ bool tls_session_idle(const TlsSession *session)
     return session->dry && session->out == NULL;
 }
 
-SessionFacts tls_session_facts(const TlsSession *session)
+TlsSessionFacts tls_session_facts(const TlsSession *session)
 {
-    return (SessionFacts){
+    return (TlsSessionFacts){
         .end = session->end,
         .established = session->established,
         .inside_record = session->header_size > 0,

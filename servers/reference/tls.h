@@ -51,15 +51,15 @@ typedef enum {
     SESSION_CUT,        /* … by the end of the stream without either, */
     SESSION_DISTRUSTED, /* … by us, for want of the client's certificate, or of trust in it, */
     SESSION_GARBLED,    /* … or because what came makes no sense to us, or no match */
-} SessionEnd;
+} TlsSessionEnd;
 
 typedef struct {
-    SessionEnd end;
+    TlsSessionEnd end;
     bool established;   /* the handshake was completed, whatever came then */
     bool inside_record; /* a part of a record has come */
     bool reset;         /* the stream has not ended, but failed */
-} SessionFacts;
+} TlsSessionFacts;
 
-SessionFacts tls_session_facts(const TlsSession *session);
+TlsSessionFacts tls_session_facts(const TlsSession *session);
 
 #endif
