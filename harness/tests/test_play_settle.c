@@ -69,9 +69,35 @@ static void the_gravest_finding_decides(void)
     }
 }
 
+/* An error that a command has no reason to end in is the server's own. */
+static void an_error_may_be_the_storages_where_the_command_needs_it(void)
+{
+    static const uint64_t writing[] = {NBD_CMD_WRITE, NBD_CMD_WRITE_ZEROES, NBD_CMD_TRIM,
+                                       NBD_CMD_FLUSH};
+    static const uint64_t reading[] = {NBD_CMD_READ, NBD_CMD_CACHE, NBD_CMD_BLOCK_STATUS};
+    static const uint64_t none[] = {0, NBD_EINVAL, NBD_ENOTSUP, NBD_EOVERFLOW, NBD_ENOMEM};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(writing); i++) {
+        CU_ASSERT_TRUE(player_blames_storage(writing[i], NBD_EIO));
+        CU_ASSERT_TRUE(player_blames_storage(writing[i], NBD_ENOSPC));
+        CU_ASSERT_TRUE(player_blames_storage(writing[i], NBD_EPERM));
+        for (size_t k = 0; k < G_N_ELEMENTS(none); k++)
+            CU_ASSERT_FALSE(player_blames_storage(writing[i], none[k]));
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(reading); i++) {
+        CU_ASSERT_TRUE(player_blames_storage(reading[i], NBD_EIO));
+        CU_ASSERT_FALSE(player_blames_storage(reading[i], NBD_ENOSPC));
+        CU_ASSERT_FALSE(player_blames_storage(reading[i], NBD_EPERM));
+        for (size_t k = 0; k < G_N_ELEMENTS(none); k++)
+            CU_ASSERT_FALSE(player_blames_storage(reading[i], none[k]));
+    }
+    CU_ASSERT_FALSE(player_blames_storage(NBD_CMD_RESIZE, NBD_EIO));
+}
+
 void play_settle_tests(void)
 {
     CU_pSuite suite = CU_add_suite("play: verdicts", NULL, NULL);
 
     CU_ADD_TEST(suite, the_gravest_finding_decides);
+    CU_ADD_TEST(suite, an_error_may_be_the_storages_where_the_command_needs_it);
 }

@@ -330,6 +330,8 @@ static void a_target_that_is_gone_is_not_asked_for_ever(void)
     CU_ASSERT_EQUAL(summary->count[VERDICT_BLOCKED], 59);
     const RunEntry *setup = summary->entries->pdata[0], *last = summary->entries->pdata[60];
     CU_ASSERT_PTR_EQUAL(setup->play_case, summary->setup_case);
+    CU_ASSERT_EQUAL_FATAL(setup->result->findings->len, 1);
+    CU_ASSERT_EQUAL(((const Finding *)setup->result->findings->pdata[0])->by, SIDE_SERVER);
     CU_ASSERT_STRING_EQUAL(last->result->reason, "not played: the target has stopped answering");
     CU_ASSERT_EQUAL(setup->result->findings->len, 1);
     CU_ASSERT(g_str_has_prefix(setup->result->reason, "the target has gone ("));
@@ -384,6 +386,21 @@ static void the_probe_comes_back_if_it_is_hung_up_on(void)
     RAN_IS(summary, "c0: pass");
 }
 
+/* One case, tried twice, shows what the probe has seen; then whether it is still there at all. */
+static void a_target_that_never_greets_is_not_asked_by_every_case(void)
+{
+    static const char *const scripts[] = {"hush", NULL};
+    g_autoptr(Watch) watch = ran_watch_new(scripts, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_repeat(FLUSH_OF("a"), 30);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_TRUE(summary->target.silent);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_BLOCKED], 30);
+    CU_ASSERT_EQUAL(fake_server_accepted(watch->server), 4);
+}
+
 static void a_target_that_hangs_up_on_all_options_is_not_given_up(void)
 {
     static const char *const scripts[] = {
@@ -423,5 +440,6 @@ void run_tests(void)
     CU_ADD_TEST(suite, a_target_that_leaves_with_the_probe_is_no_failure);
     CU_ADD_TEST(suite, a_target_that_closes_at_once_is_soon_given_up);
     CU_ADD_TEST(suite, the_probe_comes_back_if_it_is_hung_up_on);
+    CU_ADD_TEST(suite, a_target_that_never_greets_is_not_asked_by_every_case);
     CU_ADD_TEST(suite, a_target_that_hangs_up_on_all_options_is_not_given_up);
 }

@@ -159,6 +159,26 @@ static void a_refusal_blocks_without_a_breach(void)
     CU_ASSERT_EQUAL(run_exit_status(summary), 125);
 }
 
+/* It is there, and says so: a case that writes waits for no region, since there is none. */
+static void who_refuses_everybody_is_asked_by_every_case(void)
+{
+    static const char *const refuses[] = {HELLO "option;" ERROR("GO", "ERR_POLICY"), NULL};
+    const char *lines[21] = {NULL};
+
+    for (size_t i = 0; i < 20; i++)
+        lines[i] = i % 2 == 0 ? "open\n: flush @robust.answers\n" : WRITER("x");
+    g_autoptr(Watch) watch = ran_watch_new(refuses, MIB, 0);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 1);
+    options.mode.timeout_ms = PATIENT_MS;
+    g_autoptr(RunSummary) summary = ran(&options);
+    CU_ASSERT_EQUAL(summary->count[VERDICT_BLOCKED], 20);
+    for (guint i = 0; i < summary->entries->len; i++) {
+        const RunEntry *entry = summary->entries->pdata[i];
+        CU_ASSERT_FALSE(g_str_has_prefix(entry->result->reason, "not played"));
+    }
+}
+
 #define NO_EXPORT HELLO "option;" ERROR("GO", "ERR_UNKNOWN")
 
 static void without_the_export_what_needs_it_is_skipped_and_the_rest_played(void)
@@ -421,6 +441,7 @@ void run_verdict_tests(void)
     CU_ADD_TEST(suite, what_every_case_meets_on_the_way_is_reported_once_and_first);
     CU_ADD_TEST(suite, a_way_that_nobody_gets_through_blocks_all);
     CU_ADD_TEST(suite, a_refusal_blocks_without_a_breach);
+    CU_ADD_TEST(suite, who_refuses_everybody_is_asked_by_every_case);
     CU_ADD_TEST(suite, without_the_export_what_needs_it_is_skipped_and_the_rest_played);
     CU_ADD_TEST(suite, the_names_that_are_listed_are_there_to_be_told);
     CU_ADD_TEST(suite, by_export_name_the_answer_to_info_tells_that_there_is_no_export);
