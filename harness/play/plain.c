@@ -53,7 +53,8 @@ static uint64_t plain_error(Player *player, Connection *connection, uint64_t com
     spec.offset = offset;
     spec.length = length;
     if (command == NBD_CMD_WRITE)
-        spec.data = zeroes = g_bytes_new_take(g_malloc0(length), length);
+        zeroes = g_bytes_new_take(g_malloc0(length), length);
+    spec.data = zeroes;
     return player_request_error(player, connection, &spec);
 }
 
