@@ -436,7 +436,7 @@ static void no_piece_reaches_beyond_the_request(void)
         g_string_append_printf(pieces,
                                "C request type=TRIM offset=%u length=%u cookie=%u;"
                                "S simple-reply cookie=%u;",
-                               i * 1024, i < 16 ? 1024 : 512, i + 1, i + 1);
+                               i * 1024, i < 16 ? 1024u : 512u, i + 1, i + 1);
     const char *const scripts[] = {OPEN_DISK "request;" FAILS("1", "ENOSPC"), pieces->str, NULL};
     g_autoptr(Played) played = played_target_new(lines, scripts, &target);
 
