@@ -79,7 +79,7 @@ static void a_missing_answer_is_of_a_kind_of_its_own_and_to_be_asked_for_again(v
         HELLO "option; hush", &mode);
     PLAYED_IS(played, "fail no-answer", "handshake.reply.every-option", "");
     CU_ASSERT_TRUE(played->result->doubtful);
-    CU_ASSERT_STRING_EQUAL(played->result->reason, "nothing for 300 ms");
+    CU_ASSERT_STRING_EQUAL(played->result->reason, "nothing for 500 ms");
 }
 
 static void half_an_answer_is_none(void)
@@ -92,7 +92,7 @@ static void half_an_answer_is_none(void)
                         OPEN_DISK "request; S simple-reply cookie=1 + fill 100 0; hush", &mode);
     PLAYED_IS(played, "fail no-answer", "transmission.reply.every-request", "");
     CU_ASSERT_STRING_EQUAL(played->result->reason,
-                           "116 bytes of a message, and no more for 300 ms");
+                           "116 bytes of a message, and no more for 500 ms");
 }
 
 static void which_requirement_silence_breaks_depends_on_the_line(void)

@@ -300,7 +300,7 @@ static void the_second_try_gets_more_time(void)
 
     g_autoptr(RunSummary) summary = ran(&options);
     const RunEntry *entry = summary->entries->pdata[0];
-    CU_ASSERT_STRING_EQUAL(entry->result->reason, "nothing for 600 ms");
+    CU_ASSERT_STRING_EQUAL(entry->result->reason, "nothing for 1000 ms");
 }
 
 /* ---- Targets that are not there, or not any more ---------------------------------------------- */
