@@ -36,8 +36,8 @@ typedef enum {
     KIND_NONE,
     KIND_VIOLATION,  /* a MUST or a layout was broken */
     KIND_ROBUSTNESS, /* what no sentence says and everybody expects */
-    KIND_NO_ANSWER,  /* an answer that is due did not come, also when asked again, alone */
-    KIND_HINT,       /* permitted, but worth a word to the author */
+    KIND_NO_ANSWER, /* an answer that is due did not come, also when it, or its like, was asked for again, alone */
+    KIND_HINT, /* permitted, but worth a word to the author */
 } VerdictKind;
 
 /* "violation", "robustness", "no-answer", "hint", or "" */

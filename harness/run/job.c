@@ -1,4 +1,6 @@
 /* One case after another, on one thread: what a case needs beside a connection, and which verdict stands. */
+#include <string.h>
+
 #include "run/private.h"
 
 bool run_stopped(const Run *run)
@@ -94,14 +96,23 @@ static void finish(Run *run, Task *task)
     run_file(run->options, run->summary, task->play_case, g_steal_pointer(&task->result));
 }
 
+static bool was_waited_for(const PlayResult *result)
+{
+    return result->kind == KIND_NO_ANSWER ||
+           (result->verdict == VERDICT_BLOCKED && result->doubtful && !result->hung_up);
+}
+
 /* Keeps count of the cases that could not get in, up to LIMIT in a row. A target that greets and then hangs up
- * is there, and costs no waiting. */
+ * is there, and costs no waiting. One that is silent in the test itself shows neither. */
 static void note_hope(Run *run, const PlayCase *play_case, const PlayResult *result, unsigned limit)
 {
+    if (was_waited_for(result))
+        run->summary->waited_ms += result->duration_us / 1000;
     if (result->verdict == VERDICT_BLOCKED && result->doubtful && !result->hung_up) {
         run->in_vain++;
     } else {
-        run->in_vain = 0;
+        if (result->kind != KIND_NO_ANSWER)
+            run->in_vain = 0;
         run->reached = play_case;
         run->beside = run->running > 1;
     }
@@ -167,19 +178,58 @@ static void replace(Run *run, Task *task, PlayResult *again)
     task->result = again;
 }
 
+/* The cases of one file, with other values of its variables, that were silent about the same. NULL: TASK's first
+ * try was not silent. The caller frees it. */
+static char *family_of(const Task *task, const PlayResult *result)
+{
+    if (result->kind != KIND_NO_ANSWER)
+        return NULL;
+    GString *family = g_string_new(task->play_case->id);
+    g_string_truncate(family, strcspn(family->str, "@"));
+    for (guint i = 0; i < result->findings->len; i++) {
+        const Finding *finding = result->findings->pdata[i];
+        g_string_append_printf(family, " %s", finding->requirement->id);
+    }
+    return g_string_free(family, FALSE);
+}
+
+/* Whether so many of TASK's family were silent alone, too, that there is no need to wait for this one again. */
+static bool is_known_silent(const Run *run, const Task *task)
+{
+    g_autofree char *family = family_of(task, task->result);
+
+    return family != NULL &&
+           GPOINTER_TO_UINT(g_hash_table_lookup(run->silent, family)) >= SILENT_ENOUGH;
+}
+
+static void note_silent(Run *run, const Task *task, const PlayResult *again)
+{
+    g_autofree char *first = family_of(task, task->result), *second = family_of(task, again);
+
+    if (g_strcmp0(first, second) != 0 || first == NULL)
+        return;
+    unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(run->silent, first));
+    g_hash_table_insert(run->silent, g_steal_pointer(&first), GUINT_TO_POINTER(count + 1));
+}
+
 void job_play_again(Job *job, Task *task)
 {
     Run *run = job->run;
     unsigned timeout_ms = job->mode.timeout_ms;
     PlayResult *again = NULL;
 
+    g_mutex_lock(&run->mutex);
+    bool needless = run->hopeless || run->gone || is_known_silent(run, task);
+    g_mutex_unlock(&run->mutex);
     job->mode.timeout_ms *= PATIENCE;
     job->mode.again = true;
-    if (!run->hopeless && !run->gone)
+    if (!needless)
         again = play(job, task->play_case);
     job->mode.timeout_ms = timeout_ms;
     job->mode.again = false;
     g_mutex_lock(&run->mutex);
+    if (again != NULL)
+        note_silent(run, task, again);
     replace(run, task, again);
     finish(run, task);
     g_mutex_unlock(&run->mutex);

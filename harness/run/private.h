@@ -90,6 +90,10 @@ void run_server_close(RunServer *server, unsigned timeout_ms, GPtrArray *finding
 /* One that has not even greeted the probe, or nobody since, is as good as gone: a case, tried twice, shows it. */
 #define HOPELESS_UNREACHED 1u
 
+/* After so many cases of a family that were silent when they were asked alone, too, the silence of the others
+ * is believed: it is waited for once. */
+#define SILENT_ENOUGH 2u
+
 typedef struct {
     const PlayCase *play_case;
     PlayResult *result;
@@ -114,6 +118,7 @@ typedef struct {
     const PlayCase *reached; /* the last case that found it there, or NULL … */
     bool beside;             /* … and there were others beside it */
     bool left;               /* the target has ended when the probe left it */
+    GHashTable *silent;      /* family of cases → how many of them were silent in both tries */
     GMutex writer; /* where connections don't see each other's writes, one case writes at a time */
 } Run;
 
@@ -135,7 +140,7 @@ void job_use_server(Job *job);
 /* Plays the case of TASK, and files the verdict unless that is doubtful. */
 void job_play(Job *job, Task *task);
 
-/* Plays it once more, alone and with patience, and files what then stands. */
+/* Plays it once more, with patience and nobody else at its server, and files what then stands. */
 void job_play_again(Job *job, Task *task);
 
 #endif

@@ -125,19 +125,47 @@ static void play_lonely_cases(Job *job)
     play_alone(job, true);
 }
 
-/* A verdict that rests on silence, on a close or on a refused connection could be another case's doing, or
- * a busy machine's: asked again, alone, with more time, the target speaks for itself. */
-static void replay_doubtful(Job *job)
+static Task *take_doubtful(Run *run, bool alone)
 {
-    Run *run = job->run;
+    Task *task = NULL;
 
+    g_mutex_lock(&run->mutex);
+    while (task == NULL && run->next < run->tasks->len && !run_stopped(run)) {
+        task = &g_array_index(run->tasks, Task, run->next++);
+        if (task->done || task->result == NULL || task->play_case->alone != alone)
+            task = NULL;
+    }
+    g_mutex_unlock(&run->mutex);
+    return task;
+}
+
+static void replay_ordinary_cases(Job *job)
+{
+    Task *task;
+
+    while ((task = take_doubtful(job->run, false)) != NULL)
+        job_play_again(job, task);
+}
+
+static void replay_lonely_cases(Job *job)
+{
+    Task *task;
+
+    while ((task = take_doubtful(job->run, true)) != NULL)
+        job_play_again(job, task);
+}
+
+/* A verdict that rests on silence, on a close or on a refused connection could be another case's doing, or
+ * a busy machine's: asked again, alone, with more time, the target speaks for itself. Where each job has a server
+ * of its own, each is alone with that. */
+static void replay_doubtful(Run *run)
+{
     run->in_vain = 0;
     run->hopeless = false;
-    for (guint i = 0; i < run->tasks->len && !run_stopped(run); i++) {
-        Task *task = &g_array_index(run->tasks, Task, i);
-        if (!task->done && task->result != NULL)
-            job_play_again(job, task);
-    }
+    run->next = 0;
+    work_in_jobs(run, run->options->spawn != NULL ? run->jobs->len : 1, replay_ordinary_cases);
+    run->next = 0;
+    work_in_jobs(run, 1, replay_lonely_cases);
 }
 
 /* A target that was given up and then answered after all, when it was asked alone, gets the rest. */
@@ -304,10 +332,10 @@ static void play_all(Run *run)
     skip_unfit(run);
     work_in_jobs(run, run->jobs->len, play_tasks);
     work_in_jobs(run, 1, play_lonely_cases);
-    work_in_jobs(run, 1, replay_doubtful);
+    replay_doubtful(run);
     if (going_on(run)) {
         work_in_jobs(run, 1, play_rest);
-        work_in_jobs(run, 1, replay_doubtful);
+        replay_doubtful(run);
     }
     check_alive(run);
     give_up(run);
@@ -370,6 +398,7 @@ static void run_init(Run *run, const PlayMode *mode, RunServer *server)
     }
     run->process = options->spawn == NULL ? server : NULL;
     run->setup = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+    run->silent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     run->regions = run_regions_new(
         &target->facts, largest_region(options->cases, target->facts.size), DEFAULT_JOBS * 4);
 }
@@ -383,6 +412,7 @@ static void run_clear(Run *run)
     run_server_free(run->process);
     run_regions_free(run->regions);
     g_ptr_array_unref(run->setup);
+    g_hash_table_unref(run->silent);
     g_array_unref(run->jobs);
     g_array_unref(run->tasks);
     g_cond_clear(&run->changed);

@@ -30,7 +30,8 @@ typedef struct {
 typedef struct {
     gint64 started_us; /* g_get_real_time() */
     unsigned duration_ms;
-    unsigned total; /* cases chosen */
+    uint64_t waited_ms; /* of tries that ended in silence, those side by side counted one by one */
+    unsigned total;     /* cases chosen */
     unsigned count[VERDICT_COUNT];
     unsigned violations, robustness, no_answer, hints; /* by kind, among fails and warns */
     bool interrupted;

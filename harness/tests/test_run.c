@@ -273,6 +273,25 @@ static void what_is_doubtful_is_played_again_after_all_others(void)
         CU_ASSERT_STRING_EQUAL(g_array_index(watch->log, FakeRequest, 7 + i).export_name, again[i]);
 }
 
+/* Of a file's cases that are silent about the same, two that are so again speak for the others. */
+static void of_those_that_are_silent_alike_two_are_asked_again(void)
+{
+    static const char *const lines[] = {"for $n in 1 2 3 4 5\n" FLUSH_OF("silent"),
+                                        FLUSH_OF("silent"),
+                                        "for $n in 1 2 3 4\n" FLUSH_OF("leaves"), NULL};
+    g_autoptr(Watch) watch = ran_watch_new(ran_serve, MIB, NBD_FLAG_SEND_FLUSH);
+    g_autoptr(Cases) cases = cases_new(lines);
+    RunOptions options = ran_options(fake_server_address(watch->server), cases, 2);
+
+    g_autoptr(RunSummary) summary = ran(&options);
+    fake_server_finish(watch->server);
+    CU_ASSERT_EQUAL(summary->no_answer, 6);
+    CU_ASSERT_EQUAL(summary->violations, 4);
+    CU_ASSERT_EQUAL(watch_count(watch, "silent"), 5 + 2 + 1 + 1);
+    CU_ASSERT_EQUAL(watch_count(watch, "leaves"), 4 + 4);
+    CU_ASSERT_TRUE(summary->waited_ms >= 6 * HASTY_MS + 3 * 2 * HASTY_MS);
+}
+
 /* The first may have left the export with another size, which the second would be asked about. */
 static void who_resizes_and_is_doubtful_is_played_again_at_once(void)
 {
@@ -433,6 +452,7 @@ void run_tests(void)
     CU_ADD_TEST(suite, who_is_refused_the_export_comes_back);
     CU_ADD_TEST(suite, a_server_for_many_gets_no_second_chance);
     CU_ADD_TEST(suite, what_is_doubtful_is_played_again_after_all_others);
+    CU_ADD_TEST(suite, of_those_that_are_silent_alike_two_are_asked_again);
     CU_ADD_TEST(suite, who_resizes_and_is_doubtful_is_played_again_at_once);
     CU_ADD_TEST(suite, the_second_try_gets_more_time);
     CU_ADD_TEST(suite, a_target_that_refuses_is_an_error);
