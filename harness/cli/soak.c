@@ -276,6 +276,7 @@ static void quieten_allocators(void)
     g_setenv("MALLOC_ARENA_MAX", "1", FALSE);
     g_setenv("MALLOC_MMAP_THRESHOLD_", "131072", FALSE);
     g_setenv("MALLOC_TRIM_THRESHOLD_", "131072", FALSE);
+    g_setenv("GOGC", "5", FALSE); /* Go collects its garbage early */
 }
 
 /* ---- Running ---------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* What a server's processes hold is counted, and when they rest is known. */
 #include <CUnit/CUnit.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -246,6 +247,38 @@ static void a_child_for_a_client_is_seen_while_it_lives(void)
     CU_ASSERT_EQUAL(after.zombies, 0);
 }
 
+/* ---- Garbage ---------------------------------------------------------------------------------- */
+
+/* What a server is said to let lie that is a copy of Python called NAME, with WORDS, as printf writes them, behind
+ * it, and GOGC in its environment. */
+static double garbage_in(const char *name, const char *words, const char *gogc, const char *runtime)
+{
+    g_autofree char *command = g_strdup_printf(
+        "env GOGC=%s sh -c 'cp /usr/bin/python3 $1/%s && printf \"%s\" inf: >>$1/%s && "
+        "exec $1/%s -c \"import socket, sys, time; server = socket.socket(socket.AF_UNIX); "
+        "server.bind(sys.argv[1]); server.listen(); time.sleep(1000)\" $2' - {dir} {socket}",
+        gogc, name, words, name, name);
+    g_autoptr(Watched) watched = watched_start(command);
+    const char *found;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(watched);
+    double garbage = watch_garbage(watched, &found);
+    CU_ASSERT_EQUAL(g_strcmp0(found, runtime), 0);
+    return garbage;
+}
+
+static void garbage_is_let_lie_by_some_runtimes(void)
+{
+    CU_ASSERT_EQUAL(garbage_in("python", "%.0s", "100", NULL), 0);
+    CU_ASSERT_EQUAL(garbage_in("python", "Go build%s", "100", NULL), 0);
+    CU_ASSERT(isinf(garbage_in("node", "%.0s", "100", "Node")));
+    double usual = garbage_in("python", "\\377 Go build%s", "100", "Go");
+    double little = garbage_in("python", "\\377 Go build%s", "5", "Go");
+    CU_ASSERT(usual > (1 << 20) && usual < (1 << 30));
+    CU_ASSERT(little > usual / 40 && little < usual / 10);
+    CU_ASSERT(isinf(garbage_in("python", "\\377 Go build%s", "off", "Go")));
+}
+
 void watch_sample_tests(void)
 {
     CU_pSuite suite = CU_add_suite("watch: what processes hold", NULL, NULL);
@@ -258,5 +291,6 @@ void watch_sample_tests(void)
     CU_ADD_TEST(suite, what_is_let_go_a_little_later_is_waited_for);
     CU_ADD_TEST(suite, a_server_without_rest_is_not_waited_for_in_vain);
     CU_ADD_TEST(suite, nothing_is_counted_of_what_is_gone);
+    CU_ADD_TEST(suite, garbage_is_let_lie_by_some_runtimes);
     CU_ADD_TEST(suite, a_child_for_a_client_is_seen_while_it_lives);
 }

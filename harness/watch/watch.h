@@ -124,6 +124,10 @@ bool watch_sample(Watched *watched, WatchSample *sample);
  * while, so that memory that grows shows nothing. */
 bool watch_sanitized(Watched *watched);
 
+/* Bytes of garbage that the processes may hold before their runtime collects it: what grows less than that need not
+ * be a leak. 0: none has such a runtime; INFINITY: nobody knows how much. RUNTIME becomes its name, or NULL. */
+double watch_garbage(Watched *watched, const char **runtime);
+
 /* Waits until the tree is at rest: no processor time used and all counts the same in several looks in a row.
  * LIKE, if not NULL, is how it was before: counts that are as low as those need fewer looks. At most TIMEOUT_MS;
  * false if it did not come to rest, or is gone. SAMPLE is the last look in any case. */
