@@ -46,14 +46,16 @@ const char *verdict_kind_name(VerdictKind kind);
 /* One breach, with its evidence. */
 typedef struct {
     const Requirement *requirement;
-    Side by;        /* who broke it */
-    char *message;  /* one line for people */
-    char *expected; /* in the notation, or NULL */
-    char *got;      /* in the notation, or NULL */
-    bool no_answer; /* an answer was due, and nothing came */
-    unsigned line;  /* of the case; 0 where a rule of the session saw it */
-    GBytes *bytes;  /* the head of the offending message, or NULL */
-    uint64_t size;  /* of the whole message */
+    Side by;          /* who broke it */
+    char *message;    /* one line for people */
+    char *expected;   /* in the notation, or NULL */
+    char *got;        /* in the notation, or NULL */
+    bool no_answer;   /* an answer was due, and nothing came */
+    unsigned line;    /* of the case; 0 where a rule of the session saw it */
+    GBytes *bytes;    /* the head of the offending message, or NULL */
+    uint64_t size;    /* of the whole message */
+    char *met_in;     /* seen on the way to the tests: the id of the first case that saw it, … */
+    char *transcript; /* … and that case's transcript up to there; NULL in a case's own */
 } Finding;
 void finding_free(Finding *finding);
 

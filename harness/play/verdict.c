@@ -26,6 +26,8 @@ void finding_free(Finding *finding)
     g_free(finding->got);
     if (finding->bytes != NULL)
         g_bytes_unref(finding->bytes);
+    g_free(finding->met_in);
+    g_free(finding->transcript);
     g_free(finding);
 }
 
@@ -71,10 +73,13 @@ static void file(Player *player, Finding *finding, bool on_the_way)
 
     if (!on_the_way && play_is_failure(finding->requirement))
         player->over = true;
-    if (filed(findings, finding))
+    if (filed(findings, finding)) {
         finding_free(finding);
-    else
-        g_ptr_array_add(findings, finding);
+        return;
+    }
+    if (on_the_way)
+        finding->transcript = g_strdup(player->transcript->str);
+    g_ptr_array_add(findings, finding);
 }
 
 bool player_failed(const Player *player)

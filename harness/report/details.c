@@ -6,9 +6,12 @@
 #define TRANSCRIPT_LINES 16
 #define DUMP_BYTES 128
 
-/* How many blocks are printed for one breach that many cases show. */
+/* A breach that more cases show than these is printed once. */
 #define FULL_BLOCKS 3
 #define SHORT_BLOCKS 1
+
+/* How many of the others are named. */
+#define NAMED 5
 
 /* ---- Colours ---------------------------------------------------------------------------------- */
 
@@ -99,13 +102,13 @@ static void print_evidence(const Paper *paper, const Finding *finding)
     fprintf(paper->out, "  %-13s%" G_GUINT64_FORMAT " bytes\n%s", "message", finding->size, dump);
 }
 
-static void print_transcript_tail(const Paper *paper, const PlayResult *result)
+static void print_transcript_tail(const Paper *paper, const char *transcript)
 {
     unsigned cut;
 
-    if (result->transcript == NULL || result->transcript[0] == '\0')
+    if (transcript == NULL || transcript[0] == '\0')
         return;
-    g_autofree char *text = report_clean_lines(result->transcript);
+    g_autofree char *text = report_clean_lines(transcript);
     const char *tail = report_tail(g_strchomp(text), TRANSCRIPT_LINES, &cut);
     g_auto(GStrv) lines = g_strsplit(tail, "\n", -1);
 
@@ -114,14 +117,14 @@ static void print_transcript_tail(const Paper *paper, const PlayResult *result)
         fprintf(paper->out, "    %s\n", *line);
 }
 
-static void print_again(const Paper *paper, const RunEntry *entry)
+/* ID is a case's; NULL where none shows it by itself. */
+static void print_again(const Paper *paper, const char *id)
 {
     if (paper->again == NULL)
         return;
-    bool is_case = entry->play_case->scenario != NULL;
-    g_autofree char *id = report_shell_word(entry->play_case->id);
-    g_autofree char *command =
-        g_strdup_printf("%s%s%s -v", paper->again, is_case ? " --only " : "", is_case ? id : "");
+    g_autofree char *word = id != NULL ? report_shell_word(id) : NULL;
+    g_autofree char *command = g_strdup_printf(
+        "%s%s%s -v", paper->again, id != NULL ? " --only " : "", id != NULL ? word : "");
     print_field(paper, "again with", command);
 }
 
@@ -132,29 +135,43 @@ static void print_place(const Paper *paper, const RunEntry *entry, const Finding
     print_field(paper, "case", place);
 }
 
+/* What was met on the way to the cases shows again in the one that met it first. */
+static void print_finding(const Paper *paper, const RunEntry *entry, const Finding *finding,
+                          bool full)
+{
+    print_requirement(paper, finding);
+    if (full)
+        print_evidence(paper, finding);
+    else
+        print_field(paper, "finding", finding->message);
+    print_place(paper, entry, finding);
+    if (full)
+        print_transcript_tail(paper, finding->transcript);
+    if (finding->met_in != NULL)
+        print_again(paper, finding->met_in);
+}
+
 /* A warning needs no transcript: the command shows it. */
 static void print_case(const Paper *paper, const RunEntry *entry, bool full)
 {
     const GPtrArray *findings = entry->result->findings;
     unsigned count = findings == NULL ? 0 : findings->len;
+    bool told = count > 0; /* how to see each again */
 
     print_heading(paper, entry);
     if (count == 0)
         print_field(paper, "finding", entry->result->reason);
     for (unsigned i = 0; i < count; i++) {
         const Finding *finding = g_ptr_array_index(findings, i);
-        print_requirement(paper, finding);
-        if (full)
-            print_evidence(paper, finding);
-        else
-            print_field(paper, "finding", finding->message);
-        print_place(paper, entry, finding);
+        print_finding(paper, entry, finding, full);
+        told = told && finding->met_in != NULL;
     }
     if (count == 0)
         print_place(paper, entry, NULL);
     if (full)
-        print_transcript_tail(paper, entry->result);
-    print_again(paper, entry);
+        print_transcript_tail(paper, entry->result->transcript);
+    if (!told)
+        print_again(paper, entry->play_case->scenario != NULL ? entry->play_case->id : NULL);
 }
 
 /* ---- Cases that show the same ------------------------------------------------------------------ */
@@ -175,10 +192,10 @@ static void append_shape(GString *key, const char *text)
 
 static char *group_key(const PlayResult *result)
 {
+    const Finding *finding = report_cause(result);
     GString *key = g_string_new(NULL);
 
-    if (result->findings != NULL && result->findings->len > 0) {
-        const Finding *finding = g_ptr_array_index(result->findings, 0);
+    if (finding != NULL) {
         g_string_printf(key, "%s:", finding->requirement != NULL ? finding->requirement->id : "");
         append_shape(key, finding->message);
     } else {
@@ -187,18 +204,46 @@ static char *group_key(const PlayResult *result)
     return g_string_free(key, FALSE);
 }
 
-static void print_others(const Paper *paper, const GPtrArray *group, unsigned from)
+/* Where in GROUP the case stands that tells most: the first that is about what was broken, or else the first. */
+static unsigned exemplar(const GPtrArray *group)
 {
-    if (group->len <= from)
-        return;
-    g_autofree char *count = report_count(group->len - from, "more case", "more cases");
+    for (unsigned i = 0; i < group->len; i++) {
+        const RunEntry *entry = g_ptr_array_index(group, i);
+        const Finding *cause = report_cause(entry->result);
+        if (cause != NULL &&
+            g_ptr_array_find(entry->play_case->requirements, cause->requirement, NULL))
+            return i;
+    }
+    return 0;
+}
+
+/* Those of GROUP but the one that is SHOWN. */
+static void print_others(const Paper *paper, const GPtrArray *group, unsigned shown)
+{
+    g_autofree char *count = report_count(group->len - 1, "more case", "more cases");
+    unsigned named = 0;
+
     fprintf(paper->out, "\n  the same in %s:", count);
-    for (unsigned i = from; i < group->len; i++) {
+    for (unsigned i = 0; i < group->len && named < NAMED; i++) {
+        if (i == shown)
+            continue;
         const RunEntry *entry = g_ptr_array_index(group, i);
         g_autofree char *id = report_clean(entry->play_case->id);
-        fprintf(paper->out, "%s %s", i > from ? "," : "", id);
+        fprintf(paper->out, "%s %s", named++ > 0 ? "," : "", id);
     }
-    fputc('\n', paper->out);
+    fputs(group->len - 1 > NAMED ? ", … (each has a line above)\n" : "\n", paper->out);
+}
+
+static void print_group(const Paper *paper, const GPtrArray *group, bool full)
+{
+    bool all = group->len <= (full ? FULL_BLOCKS : SHORT_BLOCKS);
+    unsigned best = exemplar(group);
+
+    for (unsigned i = 0; i < group->len; i++)
+        if (all || i == best)
+            print_case(paper, g_ptr_array_index(group, i), full);
+    if (!all)
+        print_others(paper, group, best);
 }
 
 /* The entries with VERDICT, hints apart from warnings, those that show the same together: an array of
@@ -229,16 +274,10 @@ static GPtrArray *group_entries(const RunSummary *summary, Verdict verdict, bool
 
 static void print_all(const Paper *paper, const RunSummary *summary, Verdict verdict, bool hints)
 {
-    bool full = verdict != VERDICT_WARN;
-    unsigned limit = full ? FULL_BLOCKS : SHORT_BLOCKS;
     g_autoptr(GPtrArray) groups = group_entries(summary, verdict, hints);
 
-    for (unsigned i = 0; i < groups->len; i++) {
-        const GPtrArray *group = g_ptr_array_index(groups, i);
-        for (unsigned k = 0; k < MIN(group->len, limit); k++)
-            print_case(paper, g_ptr_array_index(group, k), full);
-        print_others(paper, group, limit);
-    }
+    for (unsigned i = 0; i < groups->len; i++)
+        print_group(paper, g_ptr_array_index(groups, i), verdict != VERDICT_WARN);
 }
 
 /* The worst comes last, where the reader's eye is. */

@@ -13,6 +13,18 @@ static json_t *string(const char *text)
     return json_string(shown);
 }
 
+/* As hex digits. */
+static json_t *bytes(GBytes *data)
+{
+    g_autoptr(GString) digits = g_string_new(NULL);
+    gsize length = 0;
+    const guint8 *at = data == NULL ? NULL : g_bytes_get_data(data, &length);
+
+    for (gsize i = 0; i < length; i++)
+        g_string_append_printf(digits, "%02x", at[i]);
+    return data == NULL ? json_null() : json_string(digits->str);
+}
+
 /* ---- The run ---------------------------------------------------------------------------------- */
 
 /* What the verdicts depend on beside the target. */
@@ -68,12 +80,19 @@ static json_t *requirement_array(const PlayCase *play_case)
 static json_t *finding_object(const Finding *finding)
 {
     const Requirement *requirement = finding->requirement;
+    json_t *object =
+        json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "requirement",
+                  string(requirement != NULL ? requirement->id : NULL), "level",
+                  string(requirement != NULL ? requirement_level_name(requirement->level) : NULL),
+                  "by", finding->by == SIDE_SERVER ? "server" : "client", "message",
+                  string(finding->message), "expected", string(finding->expected), "got",
+                  string(finding->got), "bytes", bytes(finding->bytes));
 
-    return json_pack(
-        "{s:o, s:o, s:s, s:o}", "requirement", string(requirement != NULL ? requirement->id : NULL),
-        "level", string(requirement != NULL ? requirement_level_name(requirement->level) : NULL),
-        "by", finding->by == SIDE_SERVER ? "server" : "client", "message",
-        string(finding->message));
+    if (finding->met_in != NULL) {
+        json_object_set_new(object, "first_seen_in", string(finding->met_in));
+        json_object_set_new(object, "transcript", string(finding->transcript));
+    }
+    return object;
 }
 
 static json_t *finding_array(const PlayResult *result)

@@ -37,6 +37,14 @@ static void append_line(GString *out, const char *name, const char *text)
     append_text(out, line);
 }
 
+static void append_transcript(GString *out, const char *transcript)
+{
+    if (transcript == NULL || transcript[0] == '\0')
+        return;
+    g_string_append(out, "\ntranscript:\n");
+    append_text(out, transcript);
+}
+
 static void append_finding(GString *out, const PlayCase *play_case, const Finding *finding)
 {
     g_autofree char *place = report_place(play_case, finding);
@@ -53,6 +61,7 @@ static void append_finding(GString *out, const PlayCase *play_case, const Findin
     }
     append_line(out, "expected", finding->expected);
     append_line(out, "got", finding->got);
+    append_transcript(out, finding->transcript);
 }
 
 static void append_evidence(GString *out, const RunEntry *entry)
@@ -65,10 +74,7 @@ static void append_evidence(GString *out, const RunEntry *entry)
         g_string_append_c(out, '\n');
         append_finding(out, entry->play_case, g_ptr_array_index(result->findings, i));
     }
-    if (result->transcript != NULL && result->transcript[0] != '\0') {
-        g_string_append(out, "\ntranscript:\n");
-        append_text(out, result->transcript);
-    }
+    append_transcript(out, result->transcript);
 }
 
 /* <failure> or <error>. */

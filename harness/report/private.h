@@ -31,6 +31,9 @@ char *report_hexdump(GBytes *bytes, uint64_t size, size_t limit, const char *ind
 /* "PASS", … and "HINT" for a warning that is one. */
 const char *report_word(const PlayResult *result);
 
+/* The gravest of RESULT's findings, which made the verdict, or NULL where there is none. */
+const Finding *report_cause(const PlayResult *result);
+
 /* "1 case", "2 cases". The caller frees it. */
 char *report_count(unsigned count, const char *one, const char *many);
 

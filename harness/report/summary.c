@@ -3,10 +3,15 @@
 
 #include "report/private.h"
 
+/* Fewer are seen at a glance. */
+#define MANY_FAILURES 6u
+#define SHOWN_CAUSES 5u
+
 /* ---- Counting by reason ------------------------------------------------------------------------ */
 
 typedef struct {
-    const char *reason;
+    const char *reason;             /* the id of … */
+    const Requirement *requirement; /* … what failed or blocked, or NULL */
     unsigned count;
 } Reason;
 
@@ -19,8 +24,22 @@ static int compare_reasons(const void *a, const void *b)
     return strcmp(left->reason, right->reason);
 }
 
+/* What RESULT's case failed by, or what blocked it; NULL where no requirement is to blame. */
+static const Requirement *requirement_of(const PlayResult *result)
+{
+    const Finding *cause = result->verdict == VERDICT_FAIL ? report_cause(result) : NULL;
+
+    if (cause != NULL)
+        return cause->requirement;
+    return result->blocked_by != NULL ? requirement_find(result->blocked_by) : NULL;
+}
+
 static const char *reason_of(const PlayResult *result)
 {
+    const Requirement *requirement = requirement_of(result);
+
+    if (requirement != NULL)
+        return requirement->id;
     if (result->verdict == VERDICT_BLOCKED && result->blocked_by != NULL)
         return result->blocked_by;
     return result->reason != NULL ? result->reason : "no reason given";
@@ -40,6 +59,7 @@ static GPtrArray *count_reasons(const RunSummary *summary, Verdict verdict)
         if (reason == NULL) {
             reason = g_new0(Reason, 1);
             reason->reason = reason_of(entry->result);
+            reason->requirement = requirement_of(entry->result);
             g_hash_table_insert(seen, (gpointer)reason->reason, reason);
             g_ptr_array_add(reasons, reason);
         }
@@ -62,6 +82,16 @@ static void print_skips(const Paper *paper, const RunSummary *summary)
     }
 }
 
+/* With what it asks, where REASON is a requirement. */
+static void print_requirement(const Paper *paper, const Reason *reason)
+{
+    const Requirement *requirement = reason->requirement;
+    g_autofree char *text = report_clean(reason->reason);
+
+    fprintf(paper->out, "  %5u  %s%s%s\n", reason->count, text, requirement != NULL ? ": " : "",
+            requirement != NULL ? requirement->summary : "");
+}
+
 /* The step that failed has a verdict of its own; here stands what it kept from being seen. */
 static void print_blocked(const Paper *paper, const RunSummary *summary)
 {
@@ -69,13 +99,28 @@ static void print_blocked(const Paper *paper, const RunSummary *summary)
 
     if (steps->len > 0)
         fputs("\nblocked by a step before the test:\n", paper->out);
-    for (unsigned i = 0; i < steps->len; i++) {
-        const Reason *step = g_ptr_array_index(steps, i);
-        const Requirement *requirement = requirement_find(step->reason);
-        g_autofree char *text = report_clean(step->reason);
-        fprintf(paper->out, "  %5u  %s%s%s\n", step->count, text, requirement != NULL ? ": " : "",
-                requirement != NULL ? requirement->summary : "");
+    for (unsigned i = 0; i < steps->len; i++)
+        print_requirement(paper, g_ptr_array_index(steps, i));
+}
+
+/* Where many cases fail, few causes may be behind them: what most of them broke. */
+static void print_causes(const Paper *paper, const RunSummary *summary)
+{
+    g_autoptr(GPtrArray) causes = count_reasons(summary, VERDICT_FAIL);
+    unsigned rest = 0;
+
+    if (summary->count[VERDICT_FAIL] < MANY_FAILURES)
+        return;
+    fprintf(paper->out, "\n%u failed, by what they broke:\n", summary->count[VERDICT_FAIL]);
+    for (unsigned i = 0; i < causes->len; i++) {
+        const Reason *cause = g_ptr_array_index(causes, i);
+        if (i < SHOWN_CAUSES)
+            print_requirement(paper, cause);
+        else
+            rest += cause->count;
     }
+    if (rest > 0)
+        fprintf(paper->out, "  %5u  something else (see above)\n", rest);
 }
 
 /* ---- What was measured ------------------------------------------------------------------------ */
@@ -188,6 +233,7 @@ void report_print_summary(const Paper *paper, const RunSummary *summary)
     print_blocked(paper, summary);
     print_skips(paper, summary);
     print_measurements(paper, summary);
+    print_causes(paper, summary);
     fputc('\n', paper->out);
     report_paint(paper, bad ? PAINT_BAD : good ? PAINT_GOOD : PAINT_DOUBT, line);
     fputc('\n', paper->out);

@@ -20,17 +20,17 @@ static void append_field(GString *out, unsigned indent, const char *key, const c
     g_string_append(out, "\"\n");
 }
 
-/* Lines as they are. The 2 says how deep the block is indented, since its first line may start with
+/* Lines as they are. The 2 says how much deeper the block is indented, since its first line may start with
  * spaces of its own. */
-static void append_block(GString *out, const char *key, const char *text)
+static void append_block(GString *out, unsigned indent, const char *key, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         return;
     g_autofree char *shown = report_clean_lines(text);
     g_auto(GStrv) lines = g_strsplit(g_strchomp(shown), "\n", -1);
-    g_string_append_printf(out, "  %s: |2\n", key);
+    g_string_append_printf(out, "%*s%s: |2\n", (int)indent, "", key);
     for (char **line = lines; *line != NULL; line++)
-        g_string_append_printf(out, "    %s\n", *line);
+        g_string_append_printf(out, "%*s%s\n", (int)indent + 2, "", *line);
 }
 
 static void append_finding(GString *out, const Finding *finding)
@@ -48,6 +48,8 @@ static void append_finding(GString *out, const Finding *finding)
     append_field(out, 6, "by", finding->by == SIDE_SERVER ? "server" : "client");
     append_field(out, 6, "expected", finding->expected);
     append_field(out, 6, "got", finding->got);
+    append_field(out, 6, "first-seen-in", finding->met_in);
+    append_block(out, 6, "transcript", finding->transcript);
 }
 
 static void append_yaml(GString *out, const RunEntry *entry)
@@ -69,7 +71,7 @@ static void append_yaml(GString *out, const RunEntry *entry)
         for (unsigned i = 0; i < findings->len; i++)
             append_finding(out, g_ptr_array_index(findings, i));
     }
-    append_block(out, "transcript", result->transcript);
+    append_block(out, 2, "transcript", result->transcript);
     g_string_append(out, "  ...\n");
 }
 

@@ -129,6 +129,23 @@ const char *report_word(const PlayResult *result)
     return words[result->verdict];
 }
 
+static Breach breach_of(const Finding *finding)
+{
+    return finding->requirement == NULL ? BREACH_HINT : requirement_breach(finding->requirement);
+}
+
+const Finding *report_cause(const PlayResult *result)
+{
+    const Finding *worst = NULL;
+
+    for (guint i = 0; result->findings != NULL && i < result->findings->len; i++) {
+        const Finding *finding = result->findings->pdata[i];
+        if (worst == NULL || breach_of(finding) < breach_of(worst))
+            worst = finding;
+    }
+    return worst;
+}
+
 char *report_count(unsigned count, const char *one, const char *many)
 {
     return g_strdup_printf("%u %s", count, count == 1 ? one : many);
@@ -145,8 +162,12 @@ char *report_shell_word(const char *text)
 
 char *report_place(const PlayCase *play_case, const Finding *finding)
 {
-    if (play_case->scenario == NULL)
-        return g_strdup("on the way into transmission, not in a case");
+    if (play_case->scenario == NULL) {
+        if (finding == NULL || finding->met_in == NULL)
+            return g_strdup("on the way into transmission, not in a case");
+        g_autofree char *id = report_clean(finding->met_in);
+        return g_strdup_printf("on the way into transmission, first seen in %s", id);
+    }
     const char *file = play_case->scenario->file;
     if (finding == NULL || finding->line == 0)
         return report_clean(file);

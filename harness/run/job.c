@@ -86,12 +86,7 @@ static PlayResult *play(Job *job, const PlayCase *play_case)
 /* Files the verdict that stands; what was met on the way there is kept for the end. */
 static void finish(Run *run, Task *task)
 {
-    GPtrArray *setup = task->result->setup;
-
-    g_ptr_array_set_free_func(setup, NULL);
-    for (guint i = 0; i < setup->len; i++)
-        g_ptr_array_add(run->setup, setup->pdata[i]);
-    g_ptr_array_set_size(setup, 0);
+    run_meet(run->setup, task->play_case, task->result);
     task->done = true;
     run_file(run->options, run->summary, task->play_case, g_steal_pointer(&task->result));
 }

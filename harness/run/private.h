@@ -34,6 +34,10 @@ void run_tell_end(const RunOptions *options, const RunSummary *summary);
 void run_file(const RunOptions *options, RunSummary *summary, const PlayCase *play_case,
               PlayResult *result);
 
+/* Moves what RESULT has met on the way to the test to MET, an array of Finding. Where a finding is the first of
+ * its kind, the case and the transcript stay with it. */
+void run_meet(GPtrArray *met, const PlayCase *play_case, PlayResult *result);
+
 /* The entry for what was found on the way to the tests: each breach once, and how many cases met it.
  * FINDINGS is an array of Finding that is taken apart. NULL if there is none. */
 void run_file_setup(const RunOptions *options, RunSummary *summary, GPtrArray *findings);

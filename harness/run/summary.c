@@ -73,9 +73,65 @@ void run_file(const RunOptions *options, RunSummary *summary, const PlayCase *pl
 
 /* ---- What was found on the way ---------------------------------------------------------------- */
 
+static const char *skip_digits(const char *text)
+{
+    return text + strspn(text, G_CSET_DIGITS);
+}
+
+/* How long it was waited for differs between two tries, and makes no other silence. */
+static bool same_but_for_numbers(const char *a, const char *b)
+{
+    while (*a == *b || (g_ascii_isdigit(*a) && g_ascii_isdigit(*b))) {
+        if (*a == '\0')
+            return true;
+        bool number = g_ascii_isdigit(*a);
+        a = number ? skip_digits(a) : a + 1;
+        b = number ? skip_digits(b) : b + 1;
+    }
+    return false;
+}
+
 static bool same_finding(const Finding *a, const Finding *b)
 {
-    return a->requirement == b->requirement && g_strcmp0(a->message, b->message) == 0;
+    if (a->requirement != b->requirement)
+        return false;
+    return a->no_answer && b->no_answer ? same_but_for_numbers(a->message, b->message)
+                                        : g_strcmp0(a->message, b->message) == 0;
+}
+
+static bool was_met(const GPtrArray *met, const Finding *finding)
+{
+    for (guint i = 0; i < met->len; i++)
+        if (same_finding(met->pdata[i], finding))
+            return true;
+    return false;
+}
+
+void run_meet(GPtrArray *met, const PlayCase *play_case, PlayResult *result)
+{
+    g_ptr_array_set_free_func(result->setup, NULL);
+    for (guint i = 0; i < result->setup->len; i++) {
+        Finding *finding = result->setup->pdata[i];
+        if (was_met(met, finding)) {
+            g_clear_pointer(&finding->transcript, g_free);
+        } else {
+            finding->met_in = g_strdup(play_case->id);
+            if (finding->transcript == NULL)
+                finding->transcript = g_strdup(result->transcript);
+        }
+        g_ptr_array_add(met, finding);
+    }
+    g_ptr_array_set_size(result->setup, 0);
+}
+
+/* What is true of both: of two silences the shorter. */
+static void keep_the_lesser(Finding *kept, Finding *other)
+{
+    if (strverscmp(other->message, kept->message) >= 0)
+        return;
+    char *message = kept->message;
+    kept->message = other->message;
+    other->message = message;
 }
 
 /* Files FINDING among those that differ, or counts it in TIMES, which has a place for each of these. */
@@ -86,6 +142,7 @@ static void file_once(GPtrArray *findings, GArray *times, Finding *finding)
     for (guint i = 0; i < findings->len; i++) {
         if (same_finding(findings->pdata[i], finding)) {
             g_array_index(times, guint, i)++;
+            keep_the_lesser(findings->pdata[i], finding);
             finding_free(finding);
             return;
         }

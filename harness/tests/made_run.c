@@ -33,6 +33,8 @@ static void test_finding_free(Finding *finding)
     g_free(finding->message);
     g_free(finding->expected);
     g_free(finding->got);
+    g_free(finding->met_in);
+    g_free(finding->transcript);
     g_clear_pointer(&finding->bytes, g_bytes_unref);
     g_free(finding);
 }

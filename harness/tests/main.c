@@ -41,6 +41,7 @@ enum { TEST_SECONDS = 300 };
     SUITE(reference_wake)                                                                          \
     SUITE(report)                                                                                  \
     SUITE(report_files)                                                                            \
+    SUITE(report_fold)                                                                             \
     SUITE(requirement)                                                                             \
     SUITE(requirement_set)                                                                         \
     SUITE(run)                                                                                     \

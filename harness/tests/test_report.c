@@ -390,11 +390,12 @@ static void what_was_found_on_the_way_to_the_cases_is_shown(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "again with   nbdconform --target 'a b' -v\n"));
 }
 
-static void a_breach_that_many_cases_show_is_printed_three_times(void)
+/* Numbers aside. */
+static void a_breach_that_many_cases_show_is_printed_once(void)
 {
     g_autoptr(MadeRun) run = made_run_new();
 
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         g_autofree char *id = g_strdup_printf("server/chapter/fail@n=%u", i);
         g_autofree char *message = g_strdup_printf("cookie 0x%x was answered twice", i * 977);
         made_run_fail(run, id, message);
@@ -402,9 +403,9 @@ static void a_breach_that_many_cases_show_is_printed_three_times(void)
     made_run_fail(run, "server/chapter/other", "something else");
     g_autofree char *text = console_text(run, false, false);
 
-    CU_ASSERT_EQUAL(occurrences(text, "again with"), 4);
-    CU_ASSERT_PTR_NOT_NULL(strstr(text, "the same in 3 more cases: server/chapter/fail@n=3, "
-                                        "server/chapter/fail@n=4, server/chapter/fail@n=5\n"));
+    CU_ASSERT_EQUAL(occurrences(text, "again with"), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "the same in 3 more cases: server/chapter/fail@n=1, "
+                                        "server/chapter/fail@n=2, server/chapter/fail@n=3\n"));
 }
 
 /* By the requirement and the message; by the reason where there is no finding. */
@@ -422,9 +423,9 @@ static void what_differs_is_not_the_same(void)
                      i >= 4 ? "out of memory" : "out of descriptors");
     }
     g_autofree char *text = console_text(run, false, false);
-    CU_ASSERT_EQUAL(occurrences(text, "again with"), 4 * 3);
-    CU_ASSERT_EQUAL(occurrences(text, "\n  the same in 1 more case: server/chapter/fail\n"), 2);
-    CU_ASSERT_EQUAL(occurrences(text, "\n  the same in 1 more case: server/chapter/error\n"), 2);
+    CU_ASSERT_EQUAL(occurrences(text, "again with"), 4);
+    CU_ASSERT_EQUAL(occurrences(text, "\n  the same in 3 more cases: server/chapter/fail, "), 2);
+    CU_ASSERT_EQUAL(occurrences(text, "\n  the same in 3 more cases: server/chapter/error, "), 2);
 }
 
 static void a_step_that_blocks_many_cases_is_told_once(void)
@@ -541,8 +542,8 @@ void report_tests(void)
          what_was_measured_stands_before_the_summary_whatever_the_verdict},
         {"what was found on the way to the cases is shown",
          what_was_found_on_the_way_to_the_cases_is_shown},
-        {"a breach that many cases show is printed three times",
-         a_breach_that_many_cases_show_is_printed_three_times},
+        {"a breach that many cases show is printed once",
+         a_breach_that_many_cases_show_is_printed_once},
         {"a step that blocks many cases is told once", a_step_that_blocks_many_cases_is_told_once},
         {"a terminal shows how far the run is", a_terminal_shows_how_far_the_run_is},
         {"a status line does not wrap", a_status_line_does_not_wrap},

@@ -92,6 +92,60 @@ static void what_many_cases_met_is_told_once_and_how_often(void)
     }
 }
 
+/* A silence of the requirement, met in ID, whose transcript is told so. */
+static void meet_silence(GPtrArray *met, const char *id, const char *message, const char *seen)
+{
+    PlayCase play_case = {.id = (char *)id};
+    g_autoptr(PlayResult) result = run_result(VERDICT_PASS, NULL);
+
+    g_free(result->transcript);
+    result->transcript = g_strdup("the whole case\n");
+    meet(result->setup, 1, "robust.answers", message);
+    Finding *finding = result->setup->pdata[0];
+    finding->no_answer = true;
+    finding->transcript = g_strdup(seen);
+    run_meet(met, &play_case, result);
+    CU_ASSERT_EQUAL(result->setup->len, 0);
+}
+
+static void of_what_was_met_the_first_case_is_remembered(void)
+{
+    RunOptions options = {0};
+    g_autoptr(RunSummary) summary = run_summary_new();
+    g_autoptr(GPtrArray) met = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+
+    meet_silence(met, "b", "nothing for 10000 ms", "S: greeting\n");
+    meet_silence(met, "a", "nothing for 5000 ms", "S: more\n");
+    meet_silence(met, "c", "nothing for 10000 ms", NULL);
+    meet_silence(met, "d", "never for 10000 ms", NULL);
+    CU_ASSERT_PTR_NULL(((Finding *)met->pdata[1])->transcript);
+    CU_ASSERT_PTR_NULL(((Finding *)met->pdata[1])->met_in);
+    run_file_setup(&options, summary, met);
+    CU_ASSERT_EQUAL_FATAL(summary->entries->len, 1);
+    const GPtrArray *findings = ((const RunEntry *)summary->entries->pdata[0])->result->findings;
+    CU_ASSERT_EQUAL_FATAL(findings->len, 2);
+    const Finding *other = findings->pdata[0], *silence = findings->pdata[1];
+    CU_ASSERT_STRING_EQUAL(silence->message, "nothing for 5000 ms (in 3 cases)");
+    CU_ASSERT_STRING_EQUAL(silence->met_in, "b");
+    CU_ASSERT_STRING_EQUAL(silence->transcript, "S: greeting\n");
+    CU_ASSERT_STRING_EQUAL(other->met_in, "d");
+    CU_ASSERT_STRING_EQUAL(other->transcript, "the whole case\n");
+}
+
+/* Where something came, the number in what is told of it tells. */
+static void numbers_tell_other_findings_apart(void)
+{
+    RunOptions options = {0};
+    g_autoptr(RunSummary) summary = run_summary_new();
+    g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func((GDestroyNotify)finding_free);
+
+    meet(findings, 2, "robust.answers", "4 bytes of data");
+    meet(findings, 1, "robust.answers", "5 bytes of data");
+    run_file_setup(&options, summary, findings);
+    const RunEntry *entry = summary->entries->pdata[0];
+    CU_ASSERT_EQUAL(entry->result->findings->len, 2);
+}
+
 static void where_nothing_was_met_there_is_no_entry(void)
 {
     RunOptions options = {0};
@@ -131,6 +185,8 @@ void run_summary_tests(void)
     CU_ADD_TEST(suite, each_kind_is_counted_by_itself);
     CU_ADD_TEST(suite, strictness_makes_failures_of_nothing_but_warnings);
     CU_ADD_TEST(suite, what_many_cases_met_is_told_once_and_how_often);
+    CU_ADD_TEST(suite, of_what_was_met_the_first_case_is_remembered);
+    CU_ADD_TEST(suite, numbers_tell_other_findings_apart);
     CU_ADD_TEST(suite, where_nothing_was_met_there_is_no_entry);
     CU_ADD_TEST(suite, who_listens_for_ticks_hears_them);
 }
