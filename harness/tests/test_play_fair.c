@@ -341,7 +341,7 @@ static void a_request_before_the_export_is_a_mistake_of_the_case(void)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
-        g_autoptr(Played) played = played_new(lines[i], "S greeting + newstyle; take 4; S close");
+        g_autoptr(Played) played = played_new(lines[i], "S greeting + newstyle; take 4; hush");
         CU_ASSERT_EQUAL(played->result->verdict, VERDICT_ERROR);
         CU_ASSERT_STRING_EQUAL(played->result->reason,
                                "line 4: connection A is not in the transmission phase");
