@@ -272,6 +272,22 @@ static void without_leave_what_changes_nothing_is_sent(void)
     PLAYED_IS(haggling, "pass", "", "");
 }
 
+/* What the test itself does comes later, and would hide it. */
+static void what_is_met_on_the_way_keeps_the_transcript_up_to_there(void)
+{
+    g_autoptr(Played) played = played_new(
+        "open\n", HELLO ASK("GO", " BLOCK_SIZE")
+                      EXPORT("GO", "1048576", ALL_FLAGS) "S reply option=GO type=ACK + hex 00;");
+
+    PLAYED_IS(played, "pass", "", "handshake.reply.ack-empty");
+    CU_ASSERT_EQUAL_FATAL(played->result->setup->len, 1);
+    const Finding *finding = played->result->setup->pdata[0];
+    CU_ASSERT_PTR_NOT_NULL_FATAL(finding->transcript);
+    CU_ASSERT(g_str_has_prefix(played->result->transcript, finding->transcript));
+    CU_ASSERT(g_str_has_prefix(strrchr(finding->transcript, ':'), ": reply GO ACK length=1"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(played->result->transcript, "DISC"));
+}
+
 void play_entry_tests(void)
 {
     CU_pSuite suite = CU_add_suite("play: entry and leave to write", NULL, NULL);
@@ -286,4 +302,5 @@ void play_entry_tests(void)
     CU_ADD_TEST(suite, a_run_can_enter_by_export_name);
     CU_ADD_TEST(suite, without_leave_nothing_that_could_write_is_sent);
     CU_ADD_TEST(suite, without_leave_what_changes_nothing_is_sent);
+    CU_ADD_TEST(suite, what_is_met_on_the_way_keeps_the_transcript_up_to_there);
 }
