@@ -7,6 +7,8 @@
 #define MANY_FAILURES 6u
 #define SHOWN_CAUSES 5u
 
+#define LONG_WAIT_MS 10000u
+
 /* ---- Counting by reason ------------------------------------------------------------------------ */
 
 typedef struct {
@@ -123,6 +125,16 @@ static void print_causes(const Paper *paper, const RunSummary *summary)
         fprintf(paper->out, "  %5u  something else (see above)\n", rest);
 }
 
+/* Where a run takes long because the server is silent, and not because there is much to do. */
+static void print_waiting(const Paper *paper, const RunSummary *summary)
+{
+    if (summary->waited_ms >= LONG_WAIT_MS && summary->waited_ms >= summary->duration_ms / 3)
+        fprintf(paper->out,
+                "\nwaited %" G_GUINT64_FORMAT " s for answers that did not come, all cases taken "
+                "together: --timeout says how long for each\n",
+                summary->waited_ms / 1000);
+}
+
 /* ---- What was measured ------------------------------------------------------------------------ */
 
 static void print_measurements(const Paper *paper, const RunSummary *summary)
@@ -233,6 +245,7 @@ void report_print_summary(const Paper *paper, const RunSummary *summary)
     print_blocked(paper, summary);
     print_skips(paper, summary);
     print_measurements(paper, summary);
+    print_waiting(paper, summary);
     print_causes(paper, summary);
     fputc('\n', paper->out);
     report_paint(paper, bad ? PAINT_BAD : good ? PAINT_GOOD : PAINT_DOUBT, line);

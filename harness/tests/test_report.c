@@ -185,6 +185,30 @@ static void what_blocked_is_named_by_its_requirement_or_else_by_the_reason(void)
     CU_ASSERT_PTR_NULL(strstr(none, "blocked by"));
 }
 
+static void what_silence_cost_is_told_where_it_is_much(void)
+{
+    static const struct {
+        uint64_t waited_ms;
+        unsigned duration_ms;
+        const char *told;
+    } rows[] = {
+        {10000, 30000, "\nwaited 10 s for answers that did not come"},
+        {71999, 30000, "\nwaited 71 s for answers that did not come"},
+        {9999, 10000, NULL},
+        {10000, 30003, NULL},
+        {0, 0, NULL},
+    };
+    g_autoptr(MadeRun) run = made_run_mixed();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        run->summary.waited_ms = rows[i].waited_ms;
+        run->summary.duration_ms = rows[i].duration_ms;
+        g_autofree char *text = console_text(run, false, false);
+        const char *told = strstr(text, rows[i].told != NULL ? rows[i].told : "\nwaited ");
+        CU_ASSERT_EQUAL(told != NULL, rows[i].told != NULL);
+    }
+}
+
 static void an_interrupted_run_says_so(void)
 {
     g_autoptr(MadeRun) run = made_run_mixed();
