@@ -551,6 +551,7 @@ void report_tests(void)
          a_warning_that_many_cases_show_is_printed_once},
         {"what blocked is named by its requirement, or else by the reason",
          what_blocked_is_named_by_its_requirement_or_else_by_the_reason},
+        {"what silence cost is told where it is much", what_silence_cost_is_told_where_it_is_much},
         {"an interrupted run says so", an_interrupted_run_says_so},
         {"a failure is shown with all its evidence", a_failure_is_shown_with_all_its_evidence},
         {"a warning and an error have no more than they need",
