@@ -282,9 +282,10 @@ static void what_is_met_on_the_way_keeps_the_transcript_up_to_there(void)
     PLAYED_IS(played, "pass", "", "handshake.reply.ack-empty");
     CU_ASSERT_EQUAL_FATAL(played->result->setup->len, 1);
     const Finding *finding = played->result->setup->pdata[0];
-    CU_ASSERT_PTR_NOT_NULL_FATAL(finding->transcript);
-    CU_ASSERT(g_str_has_prefix(played->result->transcript, finding->transcript));
-    CU_ASSERT(g_str_has_prefix(strrchr(finding->transcript, ':'), ": reply GO ACK length=1"));
+    const char *transcript = finding->transcript != NULL ? finding->transcript : "";
+    const char *last = strrchr(transcript, ':');
+    CU_ASSERT(g_str_has_prefix(played->result->transcript, transcript));
+    CU_ASSERT(last != NULL && g_str_has_prefix(last, ": reply GO ACK length=1"));
     CU_ASSERT_PTR_NOT_NULL(strstr(played->result->transcript, "DISC"));
 }
 
